@@ -1,0 +1,59 @@
+"""A process that stands for the backend at no cost: knows 16 devices, answers every POST with 200 and counts.
+
+Usage: ``python -m bench.sink PORT MAX_FLOW_RATE``. It reads HTTP/1.1 no further than the benchmark needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from bench.sender import EXPORTERS, address
+
+
+def devices(max_flow_rate: int) -> bytes:
+    """The device list, as the API gives it."""
+    return json.dumps(
+        {
+            "devices": [
+                {
+                    "id": str(100 + exporter),
+                    "company_id": "1",
+                    "device_name": f"bench_{exporter}",
+                    "device_sample_rate": "1",
+                    "max_flow_rate": max_flow_rate,
+                    "sending_ips": [address(exporter)],
+                }
+                for exporter in range(EXPORTERS)
+            ]
+        }
+    ).encode()
+
+
+async def serve(port: int, max_flow_rate: int) -> None:
+    """Answer for ever."""
+    document = devices(max_flow_rate)
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+                )
+                while length:
+                    length -= len(await reader.read(min(length, 1 << 20)))
+                body = document if head.startswith(b"GET") else b""
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(connection, "127.0.0.1", port, limit=1 << 20)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))

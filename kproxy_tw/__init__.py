@@ -1,0 +1,31 @@
+"""Telemetry proxies for Twisted: flow and SNMP (kproxy), BGP (kbgp), and a collector for both (kcollect).
+
+Where things stand::
+
+    errors       the exception tree, drawn in its docstring
+    interfaces   the seams that two implementations share, with their contracts
+    assembly     the only wiring: one function per daemon, in the order data flows
+    flowbatch    FlowBatch: the columns that every stage after decoding speaks
+    reader       bounded network-order cursor; the only place that unpacks bytes
+    ledger       what happened to every record: counts, rates, high-water marks
+    status       frozen values that pages and JSON are made from
+    pipeline     the tick: per device, once a second, sample, columns, enrich, encode, deliver
+    commands/    command line: one flag table per daemon, Options and makeService
+    listen/      UDP sockets; the only way telemetry bytes come in
+    devices/     registry, exporter sessions, device API client, refresh
+    decode/      NetFlow v5, v9, IPFIX and sFlow: walked at once, decoded in columns later
+    sample/      cap, thinning, weights
+    enrich/      one module per enrichment, and the chain
+    kflow/       layout, encode, decode
+    deliver/     messages on their way to the backend: queue, retry, sessions
+    upstream/    HTTPS sessions to the backend
+    collector/   kcollect: device API, intake, store, queries
+    web/         health port and pages
+    testing/     public fakes and the demonstration
+
+A datagram travels ``listen``, ``devices``, ``decode``, ``sample``, ``decode`` (columns), ``enrich``, ``kflow``,
+``deliver``, and never back. Network and disk are touched only in ``service``, ``protocol``, ``client``, ``app``,
+``web/pages`` and the stores; every other module is pure and imports without Twisted.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,182 @@
+"""The only wiring: each daemon's parts, made and connected in the order in which data flows."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.application.internet import TimerService
+from twisted.application.service import IService
+from twisted.internet.threads import deferToThreadPool
+
+import attrs
+import numpy as np
+
+from kproxy_tw import __version__
+from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.collector.service import CollectorService
+from kproxy_tw.deliver.client import DeviceSessions
+from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.service import DeliveryService
+from kproxy_tw.devices.client import DeviceApi
+from kproxy_tw.devices.config import DevicesConfig
+from kproxy_tw.devices.device import Device
+from kproxy_tw.devices.registry import Registry
+from kproxy_tw.devices.service import RefreshService
+from kproxy_tw.devices.sources import Sources
+from kproxy_tw.devices.store import DeviceStore
+from kproxy_tw.intake import DeviceLife, Intake
+from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.listen.service import ListenConfig, UdpListener
+from kproxy_tw.overview import Overview
+from kproxy_tw.pipeline import DevicePipeline, SampleConfig
+from kproxy_tw.sample.pending import ByteBudget
+from kproxy_tw.service import OrderedServices, PipelineService, ProblemLog
+from kproxy_tw.upstream.client import HttpsSession
+from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.regions import Endpoints
+from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
+from kproxy_tw.web.service import HealthService, WebConfig
+
+
+@attrs.frozen(kw_only=True)
+class KproxyConfig:
+    """What kproxy is told; each part has its own configuration.
+
+    :ivar state_dir: where the last good device list is kept.
+    :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
+    :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
+    """
+
+    credentials: Credentials
+    endpoints: Endpoints
+    state_dir: Path
+    tls: TlsConfig = attrs.Factory(TlsConfig)
+    listen: ListenConfig = attrs.Factory(ListenConfig)
+    devices: DevicesConfig = attrs.Factory(DevicesConfig)
+    sample: SampleConfig = attrs.Factory(SampleConfig)
+    deliver: DeliverConfig = attrs.Factory(DeliverConfig)
+    web: WebConfig = attrs.Factory(WebConfig)
+    shown: Mapping[str, object] = attrs.field(factory=dict)
+    seed: int | None = None
+
+
+class KproxyAssembly:
+    """The parts of one kproxy. Construction opens nothing.
+
+    :raises ConfigError: a file that the configuration names cannot be used.
+    """
+
+    def __init__(self, config: KproxyConfig, reactor: Any) -> None:
+        self._config = config
+        self._reactor = reactor
+        self._tls = TlsPolicy(config.tls)
+        self._budget = ByteBudget(config.sample.max_total_bytes)
+        self._random = np.random.default_rng(config.seed)
+        self.registry = Registry()
+        self.sources = Sources(config.devices)
+        self.intake = Intake(
+            clock=reactor,
+            wall_ns=time.time_ns,
+            registry=self.registry,
+            sources=self.sources,
+            ask=lambda address: self.refresh.ask(address),
+            life=DeviceLife(open=self._open, change=self._change, close=self._close),
+            complain=ProblemLog(reactor),
+        )
+        self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.datagram)
+        self.pipelines = PipelineService(reactor=reactor, submit=self._submit)
+        self.delivery = DeliveryService(
+            reactor=reactor,
+            new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
+            url=config.endpoints.flow,
+            config=config.deliver,
+        )
+        self.refresh = self._refresh_service()
+        self.health = HealthService(reactor, config.web, self._overview())
+
+    def service(self) -> IService:
+        """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
+        root = OrderedServices()
+        for part in (self.health, self.refresh, self.delivery, self.pipelines, self.listener):
+            part.setServiceParent(root)
+        TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
+        return root
+
+    def _session(self) -> HttpsSession:
+        return HttpsSession(
+            reactor=self._reactor,
+            tls=self._tls,
+            credentials=self._config.credentials,
+            user_agent=f"kproxy/{__version__}",
+        )
+
+    def _refresh_service(self) -> RefreshService:
+        offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
+        api = self._config.endpoints.api
+        origin = f"{self._config.credentials.email} {api}"
+        return RefreshService(
+            reactor=self._reactor,
+            api=DeviceApi(self._session(), api, offload=offload),
+            store=DeviceStore(self._config.state_dir, origin=origin, offload=offload),
+            registry=self.registry,
+            sources=self.sources,
+            config=self._config.devices,
+            changed=self.intake.changed,
+            answered=self.intake.answered,
+        )
+
+    def _overview(self) -> Overview:
+        return Overview(
+            instance_id=str(uuid.uuid4()),
+            config=self._config.shown,
+            start_time=time.time(),
+            clock=self._reactor,
+            wall=time.time,
+            intake=self.intake,
+            sources=self.sources,
+            listening=self.listener,
+            delivering=self.delivery,
+            refreshing=self.refresh,
+        )
+
+    def _open(self, device: Device) -> DevicePipeline:
+        pipeline = DevicePipeline(
+            device=device,
+            config=self._config.sample,
+            ledger=Ledger(),
+            budget=self._budget,
+            random=self._random.spawn(1)[0],
+            now=self._reactor.seconds(),
+        )
+        self.pipelines.add(pipeline)
+        self._change(pipeline, device)
+        return pipeline
+
+    def _change(self, pipeline: DevicePipeline, device: Device) -> None:
+        self.delivery.sender(device, pipeline.ledger)
+
+    def _close(self, pipeline: DevicePipeline) -> None:
+        self.pipelines.remove(pipeline)
+        self.delivery.remove(pipeline.device.device_id)
+
+    def _submit(self, pipeline: DevicePipeline, message: Message) -> None:
+        if self.intake.has(pipeline):
+            self.delivery.sender(pipeline.device, pipeline.ledger).submit(message)
+        else:
+            pipeline.ledger.drop("unregistered", message.flows)
+
+
+def kproxy_service(config: KproxyConfig, reactor: Any) -> IService:
+    """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
+    return KproxyAssembly(config, reactor).service()
+
+
+def kcollect_service(config: CollectorConfig, reactor: Any) -> IService:
+    """The daemon ``kcollect``."""
+    return CollectorService(config, reactor)

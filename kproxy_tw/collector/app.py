@@ -1,0 +1,188 @@
+"""All of kcollect's routes on one screen, who may use them, and what errors become."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+
+from werkzeug.exceptions import HTTPException
+
+from kproxy_tw.collector.answers import Refused, answer_json, busy, header_values, refuse
+from kproxy_tw.collector.counts import CollectorCounts
+from kproxy_tw.collector.credentials import EMAIL_HEADER, TOKEN_HEADER, Credentials
+from kproxy_tw.collector.device_api.app import DeviceApi
+from kproxy_tw.collector.intake.app import FlowIntake
+from kproxy_tw.collector.pages.app import Pages
+from kproxy_tw.errors import MalformedInput, StoreError
+from kproxy_tw.web import assets
+from kproxy_tw.web.app import StaticFiles
+
+ANSWER_SECONDS = 60.0
+"""Longest time for an answer; then 503, and a message that still waits is taken back."""
+
+Handler = Callable[..., Awaitable[bytes]]
+
+
+class CollectorApp:
+    """Ties the handlers to their routes.
+
+    :param credentials: what is demanded; pages are open where it says so.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials,
+        intake: FlowIntake,
+        devices: DeviceApi,
+        pages: Pages,
+        counts: CollectorCounts,
+        reactor: Any,
+    ) -> None:
+        self._credentials = credentials
+        self._intake = intake
+        self._devices = devices
+        self._pages = pages
+        self._counts = counts
+        self._reactor = reactor
+        self._under_way = 0
+        self._idle: Deferred[None] | None = None
+
+    def idle(self) -> Deferred[None]:
+        """Take no more requests; fires when none is under way."""
+        self._idle = Deferred()
+        self._finish_idle()
+        return self._idle
+
+    def _finish_idle(self) -> None:
+        if self._idle is not None and not self._under_way and not self._idle.called:
+            self._idle.callback(None)
+
+    def resource(self) -> IResource:
+        """The root resource."""
+        app = Klein()
+        self._agent_routes(app)
+        self._page_routes(app)
+        app.handle_errors(Exception)(self.failed)
+        app.route("/static/", branch=True)(lambda request: StaticFiles(str(assets.static())))
+        resource: IResource = _Utf8Paths(app)
+        return resource
+
+    def _agent_routes(self, app: Klein) -> None:
+        internal = "/api/internal"
+        for rule, method, handler in (
+            ("/chf", "POST", self._intake.chf),
+            ("/tsdb", "POST", self._intake.tsdb),
+            ("/dns", "POST", self._intake.dns),
+            (f"{internal}/devices", "GET", self._devices.list),
+            (f"{internal}/device", "POST", self._devices.create),
+            (f"{internal}/device/<string:key>", "GET", self._devices.find),
+            (f"{internal}/device/<int:device_id>/interfaces", "GET", self._devices.interfaces),
+            (f"{internal}/company/<int:company_id>/device/<int:device_id>/tags/snmp", "PUT", self._devices.put_snmp),
+        ):
+            self._route(app, rule, method, self._for_agents(handler))
+
+    def _page_routes(self, app: Klein) -> None:
+        for rule, handler in (
+            ("/", self._pages.page),
+            ("/totals", self._pages.totals),
+            ("/flows", self._pages.flows),
+            ("/metrics", self._pages.metrics),
+        ):
+            self._route(app, rule, "GET", self._for_readers(handler))
+        for rule, handler in (("/healthz", self._pages.healthz), ("/readyz", self._pages.readyz)):
+            self._route(app, rule, "GET", handler)
+
+    def _route(self, app: Klein, rule: str, method: str, handler: Handler) -> None:
+        path = rule if rule in ("/chf", "/tsdb", "/dns") else ""
+
+        def answered(request: Any, **parts: Any) -> Deferred[bytes]:
+            answering = Deferred.fromCoroutine(self._watched(handler, request, parts))
+            answering.addTimeout(ANSWER_SECONDS, self._reactor)
+            answering.addErrback(lambda failure: self.failed(request, failure))
+            if path:
+                answering.addCallback(self._counted, request, path)
+            return answering
+
+        app.route(rule, endpoint=f"{method} {rule}", methods=[method], strict_slashes=False)(answered)
+
+    async def _watched(self, handler: Handler, request: Any, parts: Mapping[str, Any]) -> bytes:
+        if self._idle is not None:
+            raise busy("kcollect is stopping")
+        self._under_way += 1
+        try:
+            return await handler(request, **parts)
+        finally:
+            self._under_way -= 1
+            self._finish_idle()
+
+    def _counted(self, body: bytes, request: Any, path: str) -> bytes:
+        self._counts.posts.labels(path, str(request.code)).inc()
+        return body
+
+    def _for_agents(self, handler: Handler) -> Handler:
+        async def checked(request: Any, **parts: Any) -> bytes:
+            if not self._has_headers(request):
+                raise Refused(401, f"{EMAIL_HEADER} and {TOKEN_HEADER} are missing or wrong")
+            return await handler(request, **parts)
+
+        return checked
+
+    def _for_readers(self, handler: Handler) -> Handler:
+        async def checked(request: Any, **parts: Any) -> bytes:
+            basic = header_values(request, "Authorization")
+            open_to_all = self._credentials.open_pages
+            if not (open_to_all or self._credentials.match_basic(basic) or self._has_headers(request)):
+                challenge = {"WWW-Authenticate": 'Basic realm="kcollect", charset="UTF-8"'}
+                raise Refused(401, "log in with the email and the token that kcollect was started with", challenge)
+            return await handler(request, **parts)
+
+        return checked
+
+    def _has_headers(self, request: Any) -> bool:
+        emails, tokens = (header_values(request, name) for name in (EMAIL_HEADER, TOKEN_HEADER))
+        return self._credentials.match_headers(emails, tokens)
+
+    def failed(self, request: Any, failure: Failure) -> bytes:
+        """Turn any failure into an answer; what is nobody's fault but ours is logged."""
+        error = failure.value
+        if isinstance(error, MalformedInput):
+            return refuse(request, Refused(400, str(error)))
+        if isinstance(error, Refused):
+            return refuse(request, error)
+        if isinstance(error, StoreError):
+            return refuse(request, busy(str(error)))
+        if isinstance(error, DeferredTimeout):
+            return refuse(request, busy(f"no answer within {ANSWER_SECONDS:.0f} s"))
+        if isinstance(error, HTTPException):
+            return self._no_route(request, error)
+        self.log.failure("a request failed", failure=failure)
+        return answer_json(request, {"error": "internal error; the log has it"}, status=500)
+
+    def _no_route(self, request: Any, error: HTTPException) -> bytes:
+        if error.code == 405:
+            allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            return refuse(request, Refused(405, "this method is not allowed here", {"Allow": allowed}))
+        return refuse(request, Refused(404, "there is nothing at this address"))
+
+
+class _Utf8Paths(KleinResource):
+    """Klein's resource, but a path that is no UTF-8 is the client's fault and not an error in the log."""
+
+    def render(self, request: Any) -> Any:
+        """Refuse such a path; leave all others to Klein."""
+        try:
+            b"/".join(request.postpath).decode("utf-8")
+        except UnicodeDecodeError:
+            return refuse(request, Refused(400, "the path is not UTF-8"))
+        return super().render(request)

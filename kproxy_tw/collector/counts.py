@@ -1,0 +1,25 @@
+"""What kcollect counts about itself, for ``/metrics``. Pure."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+
+class CollectorCounts:
+    """Counters in a registry of their own. Outcomes are HTTP statuses, so their number is bounded."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.posts = Counter("kcollect_posts", "Answered POSTs.", ["path", "status"], registry=self.registry)
+        self.flows = Counter("kcollect_flows", "Flows stored durably.", registry=self.registry)
+        self.bytes = Counter("kcollect_body_bytes", "Bytes of flow bodies, as they came in.", registry=self.registry)
+        self.metrics = Counter("kcollect_tsdb_values", "Values taken on /tsdb.", registry=self.registry)
+        self.dns = Counter("kcollect_dns_answers", "DNS answers taken on /dns.", registry=self.registry)
+        self.snmp = Counter("kcollect_snmp_documents", "SNMP documents taken.", registry=self.registry)
+        self.waiting = Gauge("kcollect_waiting_messages", "Messages that wait to be stored.", registry=self.registry)
+        self.commits = Gauge("kcollect_commits", "Commits so far; each stores all that waited.", registry=self.registry)
+        self.devices = Gauge("kcollect_devices", "Devices in the directory.", registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """All of it in the Prometheus text format."""
+        return generate_latest(self.registry)

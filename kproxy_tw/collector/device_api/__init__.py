@@ -1,0 +1,1 @@
+"""The device API that agents ask."""

@@ -1,0 +1,1 @@
+"""Intake of flows and of the small side inputs."""

@@ -1,0 +1,1 @@
+"""What people and monitoring read: the page, ``/totals``, ``/flows``, health and metrics."""

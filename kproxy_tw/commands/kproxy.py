@@ -1,0 +1,50 @@
+"""``kproxy`` for twistd: its options, and its service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import IService
+
+from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
+from kproxy_tw.commands.options import CommandOptions
+from kproxy_tw.commands.startup import command_service
+from kproxy_tw.errors import ConfigError
+
+
+class Options(CommandOptions):
+    """The command line of ``kproxy``."""
+
+    command = "kproxy"
+    flags = KPROXY_FLAGS
+
+    def postOptions(self) -> None:
+        """Check what cannot work.
+
+        :raises ConfigError: a value that this release does not do yet.
+        """
+        super().postOptions()
+        if self["type"] != "proxy":
+            raise ConfigError("type", f"{self['type']} is not implemented yet; only proxy is")
+
+    def warnings(self) -> list[str]:
+        """Give the lines of all commands, and one when nobody outside can reach us."""
+        lines = super().warnings()
+        if self.origin("host") == "default":
+            lines.append(
+                f"-host is missing: flow is taken on {self['host']} only, where no router outside this machine can "
+                "reach it; give an address of this machine, or all of them: -host=0.0.0.0"
+            )
+        return lines
+
+
+def makeService(options: Options) -> IService:
+    """Make the service of ``kproxy``."""
+
+    def build(reactor: Any) -> IService:
+        from kproxy_tw.assembly import kproxy_service
+        from kproxy_tw.commands.configuration import kproxy_config
+
+        return kproxy_service(kproxy_config(options), reactor)
+
+    return command_service(options, build)

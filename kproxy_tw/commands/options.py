@@ -1,0 +1,165 @@
+"""``Options`` of all commands: twistd's interface in front of the flag tables."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from twisted.python import usage
+
+from kproxy_tw import __version__
+from kproxy_tw.commands.commandline import BadCommandLine, parse
+from kproxy_tw.commands.exits import Exit, fail_start
+from kproxy_tw.commands.flags import Flag, State, Value, normal
+from kproxy_tw.commands.reactors import OtherReactor, asyncio_reactor
+from kproxy_tw.commands.reference import help_text
+from kproxy_tw.errors import ConfigError
+
+Origin = Literal["flag", "environment", "default"]
+
+MASK = "***"
+_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+class CommandOptions(usage.Options):
+    """A command line made from a flag table; values are under their names with underscores.
+
+    :cvar command: name of the command.
+    :cvar flags: its flag table.
+    """
+
+    command: ClassVar[str]
+    flags: ClassVar[Sequence[Flag]]
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start with the defaults.
+
+        :param environment: the process's own when ``None``.
+        """
+        super().__init__()
+        self._environment = os.environ if environment is None else environment
+        self._table = {flag.key: flag for flag in self.flags}
+        self._origins: dict[str, Origin] = dict.fromkeys(self._table, "default")
+        self.update({key: flag.initial() for key, flag in self._table.items()})
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Take the command line in; twistd calls this with what stands behind the command's name.
+
+        :raises SystemExit: help or version was asked for (0), the command line is bad (2), the configuration
+            cannot work (78); the text is written.
+        """
+        try:
+            asyncio_reactor()
+            given = parse(sys.argv[1:] if options is None else options, self.flags)
+            self._print_and_leave(given)
+            self._take_environment()
+            self._take(given, "flag")
+            self.postOptions()
+        except BadCommandLine as problem:
+            fail_start(self.command, Exit.BAD_COMMAND_LINE, str(problem))
+        except (ConfigError, OtherReactor) as problem:
+            fail_start(self.command, Exit.BAD_CONFIGURATION, str(problem))
+
+    def postOptions(self) -> None:
+        """Settle between foreground and daemon, and look for another instance.
+
+        :raises ConfigError: the choice contradicts itself.
+        """
+        if self.parent is not None and (self["nodaemon"] or self.get("fg")):
+            self.parent["nodaemon"] = True
+        if self.get("stdout") and not self.foreground():
+            raise ConfigError("stdout", "a daemon has no standard output; add -n, or leave -stdout out")
+        self._check_pid_file()
+
+    def origin(self, name: str) -> Origin:
+        """Tell where the value of a flag comes from.
+
+        :raises KeyError: no such flag.
+        """
+        return self._origins[normal(name)]
+
+    def effective(self) -> dict[str, Value]:
+        """Give the flags that have a value, for people to see: secrets are ``***``."""
+        return {
+            key: _shown(flag, self[key])
+            for key, flag in self._table.items()
+            if self[key] is not None and (flag.kind != "bool" or self._origins[key] != "default" or flag.default)
+        }
+
+    def warnings(self) -> list[str]:
+        """Give one line for each flag that was given and does nothing."""
+        lines = []
+        for key, flag in self._table.items():
+            if self._origins[key] == "default" or flag.state is State.WORKS:
+                continue
+            name = flag.environment if self._origins[key] == "environment" else f"-{flag.name}"
+            state = "is obsolete" if flag.state is State.OBSOLETE else "is not implemented yet"
+            lines.append(f"{name} {state} and has no effect")
+        return lines
+
+    def twistd(self) -> Mapping[str, Any]:
+        """Give twistd's own options; empty when twistd is not there."""
+        return {} if self.parent is None else self.parent
+
+    def foreground(self) -> bool:
+        """Tell whether the process stays in the foreground."""
+        return self.parent is None or bool(self.parent.get("nodaemon") or self.parent.get("debug"))
+
+    def __str__(self) -> str:
+        return help_text(self.command, self.flags)
+
+    def _print_and_leave(self, given: Mapping[str, Value]) -> None:
+        if given.get("help"):
+            print(self)
+        elif given.get("v") or given.get("version"):
+            print(f"{self.command} {__version__}")
+        else:
+            return
+        raise SystemExit(Exit.OK.value)
+
+    def _take(self, values: Mapping[str, Value], origin: Origin) -> None:
+        self.update(values)
+        self._origins.update(dict.fromkeys(values, origin))
+
+    def _take_environment(self) -> None:
+        for key, flag in self._table.items():
+            text = self._environment.get(flag.environment, "") if flag.environment else ""
+            if not text:
+                continue
+            try:
+                self._take({key: flag.parse(text)}, "environment")
+            except ValueError as problem:
+                raise ConfigError(flag.name, f"its environment variable {flag.environment} {problem}") from None
+
+    def _check_pid_file(self) -> None:
+        """Say in one line what twistd would say in five: another daemon holds the pid file."""
+        path = str(self.twistd().get("pidfile") or "")
+        if not path or not os.path.exists(path):
+            return
+        with open(path) as file:
+            text = file.read(32).strip()
+        if text.isdecimal() and _is_alive(int(text)):
+            fail_start(
+                self.command,
+                Exit.FAILED,
+                f"process {text} of {path} is running; stop it, or give twistd another --pidfile (or --pidfile=)",
+            )
+
+
+def _shown(flag: Flag, value: Value) -> Value:
+    if flag.secret:
+        return MASK
+    return _USERINFO.sub(f"{MASK}@", value) if isinstance(value, str) else value
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

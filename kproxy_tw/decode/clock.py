@@ -1,0 +1,107 @@
+"""When a flow was: from the many clocks of exporters to nanoseconds since 1970.
+
+Sources: NetFlow v5 and v9 tell milliseconds of uptime and, in the header, the uptime and wall clock of the export
+(RFC 3954 section 5.1); IPFIX tells absolute times in several units (RFC 7011 section 6.1), uptimes beside the boot
+time, or offsets from the export time. A flow's time is its end where the template has one, else the time of
+observation, else its start, else the export time. Exporters with a wrong clock are common, so a time more than a day
+off is replaced by the time at which we received the datagram.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from kproxy_tw.decode.elements import Kind
+from kproxy_tw.decode.records import RecordSet
+from kproxy_tw.flowbatch import Column
+
+Nanoseconds = npt.NDArray[np.int64]
+
+FARTHEST_NS = 24 * 3600 * 10**9
+"""How far a flow's time may be from the time of receipt before it is not believed."""
+
+NTP_TO_UNIX_SECONDS = 2_208_988_800
+"""Seconds from 1900, where NTP timestamps begin (RFC 5905 section 6), to 1970."""
+
+_LARGEST = 2**63 - 1
+
+
+class Clocks:
+    """The clocks of the datagrams that chosen records came in, one value a record.
+
+    :param sets: record sets in order.
+    :param chosen: ascending indices into their records, or ``None`` for all.
+    """
+
+    def __init__(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> None:
+        self._sets = sets
+        owners = np.repeat(np.arange(len(sets)), [records.count for records in sets])
+        self._owners = owners if chosen is None else owners.take(chosen)
+        self.received_ns = self._spread([records.clock.received_ns for records in sets])
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def _spread(self, values: Sequence[int]) -> Nanoseconds:
+        return np.array(values, np.int64).take(self._owners)
+
+    @property
+    def export_ms(self) -> npt.NDArray[np.int64]:
+        """Wall clock of the exporter; the time of receipt where the format has none."""
+        return self._spread(
+            [records.clock.export_ms or records.clock.received_ns // 1_000_000 for records in self._sets]
+        )
+
+    @property
+    def sampling(self) -> npt.NDArray[np.int64] | None:
+        """The rate in the datagram headers, ``None`` when none of them tells one."""
+        rates = [records.sampling for records in self._sets]
+        return self._spread(rates) if any(rates) else None
+
+    def believed(self, times: Nanoseconds) -> Nanoseconds:
+        """``times``, or the time of receipt where they are more than 24 hours from it."""
+        return np.where(np.abs(times - self.received_ns) > FARTHEST_NS, self.received_ns, times)
+
+    def nanoseconds(self, kind: Kind, values: Column, boot_ms: Column | None) -> Nanoseconds:
+        """Times as nanoseconds since 1970.
+
+        :param kind: what ``values`` (64-bit unsigned) are.
+        :param boot_ms: when the exporter started, milliseconds since 1970, where its records tell.
+        """
+        raw = values.astype(np.uint64, copy=False)
+        if kind is Kind.SECONDS:
+            return _scaled(raw, 10**9)
+        if kind is Kind.MILLISECONDS:
+            return _scaled(raw, 10**6)
+        if kind is Kind.NTP:
+            return _from_ntp(raw)
+        if kind is Kind.DELTA:
+            return self.export_ms * 10**6 - _scaled(np.minimum(raw, np.uint64(2**48)), 1000)
+        if boot_ms is not None:
+            return _scaled(np.minimum(boot_ms, np.uint64(2**48)) + np.minimum(raw, np.uint64(2**48)), 10**6)
+        return self._from_uptime(raw)
+
+    def _from_uptime(self, raw: npt.NDArray[np.uint64]) -> Nanoseconds:
+        """The uptime counts milliseconds modulo 2**32, so the age is the difference modulo 2**32.
+
+        It is taken as signed: an event a little ahead of the header's uptime is one that the exporter
+        recorded while it was filling the datagram, not one of 49 days ago.
+        """
+        uptime = self._spread([records.clock.uptime_ms for records in self._sets]).astype(np.uint32)
+        age_ms = (uptime - raw.astype(np.uint32)).view(np.int32).astype(np.int64)
+        return (self.export_ms - age_ms) * 10**6
+
+
+def _scaled(raw: npt.NDArray[np.uint64], factor: int) -> Nanoseconds:
+    return (np.minimum(raw, np.uint64(_LARGEST // factor)) * np.uint64(factor)).astype(np.int64)
+
+
+def _from_ntp(raw: npt.NDArray[np.uint64]) -> Nanoseconds:
+    """64-bit NTP timestamps: seconds since 1900 (before 1970: of the era that begins in 2036), and a fraction."""
+    seconds = (raw >> np.uint64(32)).astype(np.int64) - NTP_TO_UNIX_SECONDS
+    seconds += np.where(seconds < 0, 2**32, 0)
+    fraction = ((raw & np.uint64(0xFFFFFFFF)) * np.uint64(10**9)) >> np.uint64(32)
+    return seconds * 10**9 + fraction.astype(np.int64)

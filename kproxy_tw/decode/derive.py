@@ -1,0 +1,94 @@
+"""From the values of single fields to a FlowBatch: what needs more than one field, or a datagram's clock.
+
+Prefixes come from address and prefix length where the exporter sends no prefix; the ICMP type and code stand in the
+destination port (type × 256 + code) as NetFlow v5 has it; the time and the sample rate are chosen here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kproxy_tw.decode.clock import Clocks
+from kproxy_tw.decode.plan import Values
+from kproxy_tw.flowbatch import ADDRESSES, NUMBERS, Column, FlowBatch
+
+ICMP, ICMPV6 = 1, 58
+"""Protocol numbers."""
+
+TCP_FLAG_BITS = 0x0FFF
+"""The upper 4 bits of 2-byte flags are TCP's data offset and not flags (RFC 7125 section 3)."""
+
+_MASKS4 = np.array([(0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF for length in range(33)], np.uint32)
+_MASKS6 = np.array(
+    [list(((2**128 - 1) << (128 - length) & (2**128 - 1)).to_bytes(16, "big")) for length in range(129)], np.uint8
+)
+
+
+def flow_batch(values: Values, clocks: Clocks) -> FlowBatch:
+    """The batch for ``values``, which is used up."""
+    columns = {name: value for name, value in values.items() if name in NUMBERS or name in ADDRESSES}
+    time = values.get("time")
+    columns["timestamp_nano"] = clocks.believed(clocks.export_ms * 10**6 if time is None else time.astype(np.int64))
+    if "tcp_flags" in columns:
+        columns["tcp_flags"] = np.bitwise_and(columns["tcp_flags"], TCP_FLAG_BITS)
+    for side in ("src", "dst"):
+        _prefix(columns, f"ipv4_{side}_addr", f"{side}_route_length", f"{side}_route_prefix", _MASKS4)
+        _prefix(columns, f"ipv6_{side}_addr", f"{side}_route_length", f"ipv6_{side}_route_prefix", _MASKS6)
+    _icmp(columns, values)
+    origin = _sample_rate(columns, values, clocks)
+    return FlowBatch(len(clocks), columns, rate_origin=origin)
+
+
+def _prefix(columns: Values, address: str, length: str, prefix: str, masks: Column) -> None:
+    """Fill ``prefix`` from ``address`` and ``length`` where the exporter did not."""
+    if address not in columns or length not in columns:
+        return
+    lengths = np.minimum(columns[length], len(masks) - 1)
+    computed = np.bitwise_and(columns[address], masks.take(lengths, axis=0))
+    sent = columns.get(prefix)
+    if sent is not None:
+        told = sent != 0 if sent.ndim == 1 else sent.any(axis=1, keepdims=True)
+        computed = np.where(told, sent, computed)
+    columns[prefix] = computed
+
+
+def _type_and_code(values: Values, version: str) -> Column | None:
+    """``type × 256 + code``, from the combined element or from the single ones."""
+    combined = values.get(f"icmp{version}")
+    types = values.get(f"icmp{version}_type")
+    if combined is not None or types is None:
+        return combined
+    codes = values.get(f"icmp{version}_code", np.zeros_like(types))
+    return np.bitwise_or(np.left_shift(types, 8), codes)
+
+
+def _icmp(columns: Values, values: Values) -> None:
+    """Put the ICMP type and code into the destination port of ICMP flows; exporters without these have it there."""
+    of4, of6 = _type_and_code(values, "4"), _type_and_code(values, "6")
+    if "protocol" not in columns or (of4 is None and of6 is None):
+        return
+    ports = columns.get("l4_dst_port", np.zeros(len(columns["protocol"]), np.uint32))
+    for protocol, told in ((ICMP, of6 if of4 is None else of4), (ICMPV6, of4 if of6 is None else of6)):
+        if told is not None:
+            ports = np.where((columns["protocol"] == protocol) & (told != 0), told, ports)
+    columns["l4_dst_port"] = ports.astype(np.uint32)
+
+
+def _rate_of_records(values: Values) -> Column | None:
+    interval = values.get("sampling_interval")
+    if interval is not None:
+        return interval
+    packets, space = values.get("sampling_packets"), values.get("sampling_space")
+    if packets is None or space is None:
+        return None
+    taken = packets.astype(np.float64)
+    return np.divide(taken + space.astype(np.float64), taken, out=np.zeros_like(taken), where=taken != 0)
+
+
+def _sample_rate(columns: Values, values: Values, clocks: Clocks) -> str:
+    """Fill ``sample_rate`` where the exporter tells it; gives who told it."""
+    for origin, rates in (("record", _rate_of_records(values)), ("header", clocks.sampling)):
+        if rates is not None and rates.any():
+            columns["sample_rate"] = rates.astype(np.float64)
+            return origin
+    return "unknown"

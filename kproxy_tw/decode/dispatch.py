@@ -1,0 +1,47 @@
+"""Which protocol a datagram speaks, and the walk for it."""
+
+from __future__ import annotations
+
+from kproxy_tw.decode import ipfix, netflow5, netflow9, sflow
+from kproxy_tw.decode.records import Walk
+from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.errors import UnknownVersion
+
+FIRST_BYTES = {
+    b"\x00\x05": "netflow5",
+    b"\x00\x09": "netflow9",
+    b"\x00\x0a": "ipfix",
+}
+"""The version word of each protocol with a 16-bit one."""
+
+SFLOW_5 = b"\x00\x00\x00\x05"
+"""The 32-bit version word of sFlow version 5."""
+
+
+def detect(data: bytes) -> str:
+    """The flow type that a datagram's version word tells. :raises UnknownVersion: it is none that we decode."""
+    found = FIRST_BYTES.get(data[:2])
+    if found is not None:
+        return found
+    if data[:4] == SFLOW_5:
+        return "sflow"
+    raise UnknownVersion(f"the datagram begins with {data[:4].hex(' ') or 'nothing'}: no flow protocol that we know")
+
+
+def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
+    """Walk one datagram: find its records, learn its templates, decode nothing.
+
+    :param data: the UDP payload.
+    :param templates: of the exporter that sent it.
+    :param received_ns: when it came in, nanoseconds since 1970.
+    :raises UnknownVersion: no protocol that we know.
+    :raises MalformedInput: the header or the length is unusable; nothing of the datagram was taken.
+    """
+    flow_type = detect(data)
+    if flow_type == "netflow9":
+        return netflow9.walk(data, templates, received_ns)
+    if flow_type == "ipfix":
+        return ipfix.walk(data, templates, received_ns)
+    if flow_type == "netflow5":
+        return netflow5.walk(data, received_ns)
+    return sflow.walk(data, received_ns)

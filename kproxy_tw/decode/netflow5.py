@@ -1,0 +1,56 @@
+"""NetFlow version 5: a header of 24 bytes and records of 48, always the same (Cisco, "NetFlow Export Datagram Format").
+
+The record is written down here as if a template had told it, and is decoded like one.
+"""
+
+from __future__ import annotations
+
+from kproxy_tw.decode.layout import Field, TemplateLayout
+from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
+from kproxy_tw.errors import MalformedInput
+from kproxy_tw.reader import unpacker
+
+HEADER_LENGTH = 24
+RECORD_LENGTH = 48
+
+MOST_RECORDS = 65507 // RECORD_LENGTH
+"""More than that fit in no UDP datagram (the format itself says 30; some exporters send more)."""
+
+INTERVAL_BITS = 0x3FFF
+"""The lower 14 bits of the sampling word are the interval, the upper 2 the mode (1 deterministic, 2 random).
+Many exporters leave the mode 0, so that the interval alone says whether there is sampling."""
+
+_HEADER = unpacker("HHIIIIBBH")
+
+_RECORD = """
+    8/4 srcaddr  12/4 dstaddr  15/4 nexthop  10/2 input  14/2 output  2/4 dPkts  1/4 dOctets  22/4 first  21/4 last
+    7/2 srcport  11/2 dstport  210/1 pad1  6/1 tcp_flags  4/1 prot  5/1 tos  16/2 src_as  17/2 dst_as
+    9/1 src_mask  13/1 dst_mask  210/2 pad2
+"""
+
+
+def _layout() -> TemplateLayout:
+    pairs = [word.split("/") for word in _RECORD.split() if "/" in word]
+    return TemplateLayout("netflow5", tuple(Field(0, int(number), int(length)) for number, length in pairs))
+
+
+LAYOUT = _layout()
+"""The layout of every NetFlow v5 record."""
+
+
+def walk(data: bytes, received_ns: int) -> Walk:
+    """Walk one datagram. Bytes behind the records that the header counts are padding.
+
+    :param received_ns: when it came in, nanoseconds since 1970.
+    :raises MalformedInput: the header is cut short, or counts more records than a datagram can hold.
+    """
+    _, told, uptime, seconds, nanoseconds, _, _, _, sampling = _HEADER(data, 0)
+    if told > MOST_RECORDS:
+        raise MalformedInput(f"the header counts {told} records, a datagram holds at most {MOST_RECORDS}")
+    count = min(told, (len(data) - HEADER_LENGTH) // RECORD_LENGTH)
+    result = Walk("netflow5", records=told, malformed=told - count)
+    if count:
+        clock = PacketClock(seconds * 1000 + nanoseconds // 1_000_000, uptime, received_ns)
+        body = data[HEADER_LENGTH : HEADER_LENGTH + count * RECORD_LENGTH]
+        result.sets.append(RecordSet(LAYOUT, count, body, clock, sampling=sampling & INTERVAL_BITS))
+    return result

@@ -1,0 +1,71 @@
+"""What walking a datagram gives: undecoded records, counted, under the layout that can decode them.
+
+Walk now, decode later: the walkers below ``decode/`` step over headers only, keep each set of records as one
+slice of bytes, and count. :class:`RecordSet` is that slice; ``RecordLayout.columns`` turns many into columns.
+
+These values are made for every datagram, so they are slotted but not frozen, which would double their cost; nobody
+changes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from kproxy_tw.interfaces import RecordLayout
+
+
+@attrs.define(eq=False)
+class PacketClock:
+    """The clocks of one datagram.
+
+    :ivar export_ms: the exporter's wall clock in milliseconds since 1970; 0 where the format has none (sFlow).
+    :ivar uptime_ms: the exporter's uptime in milliseconds, modulo 2**32; 0 where the format has none (IPFIX).
+    :ivar received_ns: when we received it, nanoseconds since 1970.
+    """
+
+    export_ms: int
+    uptime_ms: int
+    received_ns: int
+
+
+@attrs.define(eq=False)
+class RecordSet:
+    """Records of one layout from one datagram, not decoded.
+
+    :ivar layout: decodes them.
+    :ivar count: how many records.
+    :ivar body: their bytes; records of a fixed length stand one behind the other.
+    :ivar clock: the datagram's clocks.
+    :ivar starts: offset of each record in ``body`` where lengths differ; empty for fixed lengths.
+    :ivar sampling: the rate (1 in n) that the datagram's header tells (NetFlow v5), 0 for none.
+    """
+
+    layout: RecordLayout
+    count: int
+    body: bytes
+    clock: PacketClock
+    starts: tuple[int, ...] = ()
+    sampling: int = 0
+
+
+@attrs.define
+class Walk:
+    """What one datagram holds.
+
+    :ivar flow_type: ``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``.
+    :ivar sets: its record sets.
+    :ivar records: records counted: those in ``sets``, and the ones counted in the two fields below.
+    :ivar no_template: records of data sets whose template is not known (at least 1 a set: nobody can count them).
+    :ivar malformed: records (at least 1) in sets or samples that break the format after a good beginning.
+    :ivar agent: sFlow's agent address as text, else empty.
+    """
+
+    flow_type: str
+    sets: list[RecordSet] = attrs.field(factory=list)
+    records: int = 0
+    no_template: int = 0
+    malformed: int = 0
+    agent: str = ""

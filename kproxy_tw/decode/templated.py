@@ -1,0 +1,128 @@
+"""Sets of templates and records: what NetFlow v9 (RFC 3954) and IPFIX (RFC 7011) have in common.
+
+A message is a header and *sets*, each with its id and length in front. Sets of templates are taken in at once; sets
+of records are cut out whole. A set that breaks the format is counted, what stands before it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
+from kproxy_tw.decode.templates import FIRST_TEMPLATE_ID, Template, TemplateCache
+from kproxy_tw.errors import MalformedInput
+from kproxy_tw.reader import unpacker
+
+SET_HEADER_LENGTH = 4
+_SET_HEADER = unpacker("HH")
+
+LearnTemplates = Callable[[TemplateCache, int, bytes, int, int], int]
+"""Takes the templates in ``data[start:stop]`` into a cache: ``(cache, domain, data, start, stop)`` to their number.
+Raises :exc:`MalformedInput`; those before the break are taken in."""
+
+
+@attrs.frozen(slots=True, eq=False)
+class Dialect:
+    """Where NetFlow v9 and IPFIX differ.
+
+    :ivar version: the version word.
+    :ivar flow_type: its public name.
+    :ivar template_set: set id of templates.
+    :ivar options_set: set id of options templates.
+    :ivar learn_templates: reads a set of templates.
+    :ivar learn_options: reads a set of options templates.
+    """
+
+    version: int
+    flow_type: str
+    template_set: int
+    options_set: int
+    learn_templates: LearnTemplates
+    learn_options: LearnTemplates
+
+
+@attrs.define(slots=True)
+class SetWalk:
+    """Walks the sets of one message.
+
+    :ivar walk: what was found; shared by the messages of one datagram.
+    :ivar others: templates and records of options, which are no flows but count in NetFlow v9's header.
+    :ivar waiting: (template id, start, stop) of sets whose template is not known (yet).
+    """
+
+    dialect: Dialect
+    domain: int
+    templates: TemplateCache
+    clock: PacketClock
+    walk: Walk
+    others: int = 0
+    waiting: list[tuple[int, int, int]] = attrs.field(factory=list)
+
+    def run(self, data: bytes, start: int, end: int) -> None:
+        """Walk the sets in ``data[start:end]``; a set without template stays in ``waiting``."""
+        position = start
+        while end - position >= SET_HEADER_LENGTH:
+            set_id, length = _SET_HEADER(data, position)
+            stop = position + length
+            if length < SET_HEADER_LENGTH or stop > end:
+                break
+            if set_id >= FIRST_TEMPLATE_ID:
+                self._records(data, set_id, position + SET_HEADER_LENGTH, stop)
+            else:
+                self._templates(data, set_id, position + SET_HEADER_LENGTH, stop)
+            position = stop
+        if position < end and any(data[position:end]):  # zeros up to the end are padding
+            self.spoiled()
+        if self.waiting:
+            self._retry(data)
+
+    def spoiled(self) -> None:
+        """Count one set that breaks the format; how many records it has, nobody knows."""
+        self.walk.malformed += 1
+        self.walk.records += 1
+
+    def _retry(self, data: bytes) -> None:
+        """Records may stand before their template in the same message."""
+        waiting, self.waiting = self.waiting, []
+        for template_id, start, stop in waiting:
+            self._records(data, template_id, start, stop)
+
+    def _templates(self, data: bytes, set_id: int, start: int, stop: int) -> None:
+        if set_id == self.dialect.template_set:
+            learn = self.dialect.learn_templates
+        elif set_id == self.dialect.options_set:
+            learn = self.dialect.learn_options
+        else:
+            self.spoiled()
+            return
+        try:
+            self.others += learn(self.templates, self.domain, data, start, stop)
+        except MalformedInput:
+            self.spoiled()
+
+    def _records(self, data: bytes, template_id: int, start: int, stop: int) -> None:
+        template = self.templates.find(self.dialect.version, self.domain, template_id)
+        if template is None:
+            self.waiting.append((template_id, start, stop))
+            return
+        layout = template.layout
+        starts: tuple[int, ...] = ()
+        if layout.is_variable:
+            found, end = layout.starts(data, start, stop)
+            starts, count = tuple(found), len(found)
+        else:
+            count = (stop - start) // layout.minimum
+            end = start + count * layout.minimum
+        if stop - end >= layout.minimum or (count == 0 and any(data[start:stop])):
+            self.spoiled()
+        if count:
+            self._keep(template, count, data[start:end], starts)
+
+    def _keep(self, template: Template, count: int, body: bytes, starts: tuple[int, ...]) -> None:
+        if template.is_options:
+            self.others += count
+            return
+        self.walk.records += count
+        self.walk.sets.append(RecordSet(template.layout, count, body, self.clock, starts))

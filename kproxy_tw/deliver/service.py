@@ -1,0 +1,158 @@
+"""DeliveryService: the senders of all devices, and their drained stop."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
+from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.queue import SharedRoom
+from kproxy_tw.deliver.target import Recipient, sender_id
+from kproxy_tw.devices.backoff import Uniform
+from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.status import Check, EndpointStatus
+
+
+class DeliveryService(Service):
+    """Owns every sender. Start it before the first message comes and stop it after the last one.
+
+    :param new_sessions: makes the two sessions of one device; they connect when they are first used.
+    :param url: the flow endpoint.
+    :param wall: seconds since 1970.
+    :param uniform: draws the jitter of the waits.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        new_sessions: Callable[[], DeviceSessions],
+        url: str,
+        config: DeliverConfig,
+        wall: Callable[[], float] = time.time,
+        uniform: Uniform = random.uniform,
+    ) -> None:
+        self._reactor = reactor
+        self._new_sessions = new_sessions
+        self._url = url
+        self._config = config
+        self._wall = wall
+        self._uniform = uniform
+        self._room = SharedRoom(config.max_total_bytes)
+        self._senders: dict[int, DeviceSender] = {}
+        self._leaving: set[Deferred[None]] = set()
+        self._readings = LoopingCall(self._take_readings)
+        self._readings.clock = reactor
+
+    def startService(self) -> None:
+        """Start the timer of the readings."""
+        super().startService()
+        self._readings.start(SAMPLE_SECONDS, now=False)
+
+    def stopService(self) -> Deferred[None]:
+        """Send what waits, ``config.drain_seconds`` at most; fires when all is sent or dropped, and all is closed."""
+        super().stopService()
+        if self._readings.running:
+            self._readings.stop()
+        for device_id in list(self._senders):
+            self._drain(device_id, "shutdown")
+        return DeferredList(list(self._leaving)).addCallback(lambda _all: None)
+
+    def sender(self, device: Recipient, ledger: Ledger) -> DeviceSender:
+        """Return the sender of ``device``, a new one if it has none; its name is brought up to date.
+
+        :param ledger: the device's; a sender keeps the one that it was made with.
+        """
+        sender = self._senders.get(device.device_id)
+        if sender is not None:
+            sender.rename(sender_id(device))
+            return sender
+        sender = DeviceSender(
+            reactor=self._reactor,
+            sessions=self._new_sessions(),
+            url=self._url,
+            sender_id=sender_id(device),
+            ledger=ledger,
+            config=self._config,
+            room=self._room,
+            wall=self._wall,
+            uniform=self._uniform,
+        )
+        self._senders[device.device_id] = sender
+        return sender
+
+    def remove(self, device_id: int) -> Deferred[None]:
+        """Drop what waits for a device that is no longer registered; only the message under way may still arrive.
+
+        :return: fires when its sessions are closed; at once if it has no sender.
+        """
+        sender = self._senders.get(device_id)
+        if sender is None:
+            return DeferredList([]).addCallback(lambda _none: None)
+        sender.discard("unregistered")
+        return self._drain(device_id, "unregistered")
+
+    def endpoint(self) -> EndpointStatus:
+        """How the flow endpoint fares: the latest attempt of any device, and the soonest one to come."""
+        known = [sender.status() for sender in self._senders.values()]
+        latest = max(known, key=lambda status: status.last_attempt, default=None)
+        if latest is None:
+            return EndpointStatus(url=self._url, connected=False)
+        return EndpointStatus(
+            url=self._url,
+            connected=latest.connected,
+            last_status=latest.last_status,
+            last_error=latest.last_error,
+            retry_in_ms=min((status.retry_in_ms for status in known if status.retry_in_ms), default=0),
+        )
+
+    def waiting(self) -> Mapping[str, int]:
+        """What waits to be sent: ``Messages``, ``Bytes``, ``OldestMs``, and ``MaxBytes`` that may."""
+        known = [sender.status() for sender in self._senders.values()]
+        return {
+            "Messages": sum(status.queue_length for status in known),
+            "Bytes": self._room.bytes,
+            "OldestMs": max((status.oldest_ms for status in known), default=0),
+            "MaxBytes": self._config.max_total_bytes,
+        }
+
+    def check(self) -> Check:
+        """The check ``delivery``: failing while any device's delivery is."""
+        known = [sender.status() for sender in self._senders.values()]
+        problems = [status.problem for status in known if status.problem]
+        if problems:
+            detail = f"{len(problems)} of {len(known)} devices: {problems[0]}"
+            return Check(name="delivery", status="failing", detail=detail)
+        waiting = sum(status.queue_length for status in known)
+        return Check(name="delivery", status="ok", detail=f"{waiting} messages of {len(known)} devices wait")
+
+    def _drain(self, device_id: int, reason: str) -> Deferred[None]:
+        sender = self._senders.pop(device_id)
+        done: Deferred[None] = Deferred()
+        self._leaving.add(done)
+        draining = Deferred.fromCoroutine(sender.drain(self._config.drain_seconds, reason))
+        draining.addErrback(self._not_drained, sender.sender_id)
+        draining.addCallback(lambda _none: self._left(done))
+        return done
+
+    def _not_drained(self, failure: Failure, sender: str) -> None:
+        self.log.failure("the sender of {sender} did not stop in order", failure, sender=sender)
+
+    def _left(self, done: Deferred[None]) -> None:
+        self._leaving.discard(done)
+        done.callback(None)
+
+    def _take_readings(self) -> None:
+        for sender in self._senders.values():
+            sender.sample()

@@ -1,0 +1,89 @@
+"""The seams that two implementations share, with their contracts.
+
+They are typing protocols: an object fits when it has the members. Each is crossed by a real
+implementation and by a fake in ``kproxy_tw.testing`` or by several real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kproxy_tw.decode.records import RecordSet
+from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
+
+
+class RecordLayout(Protocol):
+    """How the records of one template (or of one fixed format) are laid out; immutable and hashable by identity."""
+
+    @property
+    def flow_type(self) -> str:
+        """``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``."""
+
+    def columns(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> FlowBatch:
+        """Decode records into columns; runs in a worker thread.
+
+        :param sets: record sets of this layout, in the order of arrival.
+        :param chosen: ascending indices into the records of all sets together, or ``None`` for all of them.
+        :raises MalformedInput: the bytes cannot be decoded.
+        """
+
+
+class ProxyStatus(Protocol):
+    """What the health port asks of the proxy. Every call is cheap and does no I/O."""
+
+    def daemon(self) -> DaemonStatus:
+        """The process as a whole."""
+
+    def devices(self) -> Sequence[DeviceStatus]:
+        """Registered devices that have sent something since the start, by name."""
+
+    def unregistered(self) -> Sequence[UnregisteredStatus]:
+        """Unregistered sources of the last 30 minutes, oldest first."""
+
+    def checks(self) -> Sequence[Check]:
+        """The checks behind ``/hc``."""
+
+
+class Answer(Protocol):
+    """What an HTTP server answered."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header fields by lower-case name."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+
+
+class UpstreamSession(Protocol):
+    """One persistent HTTPS session to the backend."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = 30.0,
+        limit: int = 1 << 20,
+    ) -> Answer:
+        """Send one request and read the whole answer. Credentials are added; redirects are not followed.
+
+        :param seconds: outer time limit for connecting, sending and reading the answer's last byte.
+        :param limit: largest acceptable answer body in bytes.
+        :raises UpstreamError: no connection, TLS refused, time is up, or the answer is too large.
+        """
+
+    async def close(self) -> None:
+        """Close the connection; a request under way fails with :exc:`UpstreamError`."""

@@ -1,0 +1,142 @@
+"""What became of every datagram and record: the ledger, and its differences over time.
+
+One :class:`Ledger` stands for each device, one for all unregistered sources together, and
+their sum is the total. The identity that always holds::
+
+    records_received = records_forwarded + records_sampled_out + Σ records_dropped + records_in_flight
+
+It holds because records enter through :meth:`Ledger.receive` only and leave through exactly one
+of :meth:`~Ledger.forward`, :meth:`~Ledger.sample_out` and :meth:`~Ledger.drop`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+
+import attrs
+
+RECORD_DROP_REASONS = (
+    "malformed",
+    "no_template",
+    "unregistered",
+    "disabled",
+    "queue_full",
+    "spool_full",
+    "rejected",
+    "encode",
+    "shutdown",
+)
+"""Every reason for which a record may be dropped; others raise :exc:`ValueError`."""
+
+DATAGRAM_DROP_REASONS = ("malformed", "unregistered", "unknown_version")
+"""Every reason for which a whole datagram may be dropped."""
+
+
+def _counter(reasons: Iterable[str]) -> Counter[str]:
+    return Counter(dict.fromkeys(reasons, 0))
+
+
+@attrs.define(slots=True)
+class Ledger:
+    """Counts since start; see the module docstring for the identity."""
+
+    datagrams_received: int = 0
+    records_received: int = 0
+    records_forwarded: int = 0
+    records_sampled_out: int = 0
+    records_in_flight: int = 0
+    kernel_drops: int = 0
+    sequence_gaps: int = 0
+    messages_sent: int = 0
+    messages_retried: int = 0
+    bytes_sent: int = 0
+    records_dropped: Counter[str] = attrs.field(factory=lambda: _counter(RECORD_DROP_REASONS))
+    datagrams_dropped: Counter[str] = attrs.field(factory=lambda: _counter(DATAGRAM_DROP_REASONS))
+
+    def receive(self, records: int) -> None:
+        """``records`` were found in a datagram; each is in flight until one of the fates below takes it."""
+        self.records_received += records
+        self.records_in_flight += records
+
+    def forward(self, records: int) -> None:
+        """The backend acknowledged the message that holds ``records``."""
+        self.records_in_flight -= records
+        self.records_forwarded += records
+
+    def sample_out(self, records: int) -> None:
+        """The cap left ``records`` out; forwarded ones carry their weight."""
+        self.records_in_flight -= records
+        self.records_sampled_out += records
+
+    def drop(self, reason: str, records: int) -> None:
+        """``records`` are lost for ``reason``. :raises ValueError: not one of the known reasons."""
+        if reason not in RECORD_DROP_REASONS:
+            raise ValueError(f"no such reason to drop a record: {reason}")
+        self.records_in_flight -= records
+        self.records_dropped[reason] += records
+
+    def drop_datagram(self, reason: str) -> None:
+        """A whole datagram is left aside. :raises ValueError: not one of the known reasons."""
+        if reason not in DATAGRAM_DROP_REASONS:
+            raise ValueError(f"no such reason to drop a datagram: {reason}")
+        self.datagrams_dropped[reason] += 1
+
+    def balanced(self) -> bool:
+        """Whether every record received has exactly one fate or is in flight."""
+        fates = self.records_forwarded + self.records_sampled_out + self.records_dropped.total()
+        return self.records_in_flight >= 0 and self.records_received == fates + self.records_in_flight
+
+    def add(self, other: Ledger) -> None:
+        """Add every count of ``other`` to this one."""
+        for field in attrs.fields(Ledger):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                setattr(self, field.name, mine + theirs)
+
+    @classmethod
+    def total(cls, ledgers: Iterable[Ledger]) -> Ledger:
+        """The sum of ``ledgers``."""
+        result = cls()
+        for ledger in ledgers:
+            result.add(ledger)
+        return result
+
+    def as_json(self) -> dict[str, object]:
+        """The counts under their public CamelCase names; reasons as objects with every reason present."""
+        return {
+            "".join(word.capitalize() for word in field.name.split("_")): (
+                dict(value) if isinstance(value := getattr(self, field.name), Counter) else value
+            )
+            for field in attrs.fields(Ledger)
+        }
+
+
+SAMPLE_SECONDS = 5
+"""Distance between two readings of a :class:`History`."""
+
+HISTORY_SECONDS = 15 * 60
+"""How far back a :class:`History` can look."""
+
+
+class History:
+    """Readings of one counter over the last 15 minutes, for "difference over 1 and 15 minutes".
+
+    :meth:`sample` is to be called every ``SAMPLE_SECONDS``.
+    """
+
+    __slots__ = ("_readings",)
+
+    def __init__(self) -> None:
+        self._readings: deque[int] = deque([0], maxlen=HISTORY_SECONDS // SAMPLE_SECONDS + 1)
+
+    def sample(self, value: int) -> None:
+        """Take a reading of the counter."""
+        self._readings.append(value)
+
+    def difference(self, value: int, seconds: int) -> int:
+        """``value`` less the reading ``seconds`` ago, or less the oldest reading there is."""
+        back = min(seconds // SAMPLE_SECONDS, len(self._readings))
+        return value - self._readings[-back]

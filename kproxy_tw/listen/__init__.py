@@ -1,0 +1,1 @@
+"""Sockets: the only way that telemetry bytes come in. Nothing is parsed here."""

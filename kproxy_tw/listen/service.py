@@ -1,0 +1,131 @@
+"""UDP listening sockets with a receive buffer as large as the kernel allows."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
+
+import attrs
+
+from kproxy_tw.listen.protocol import DatagramReceiver, FlowProtocol
+from kproxy_tw.status import ListenerStatus
+
+SO_RCVBUFFORCE = 33
+"""``asm/socket.h``: like SO_RCVBUF, but above ``rmem_max`` where CAP_NET_ADMIN is there; not in :mod:`socket`."""
+
+SO_MEMINFO = 55
+"""``asm/socket.h``: memory figures of a socket; not in :mod:`socket`."""
+
+MEMINFO_DROPS = slice(8 * 4, 9 * 4)
+"""Where ``SK_MEMINFO_DROPS`` stands among the 32-bit figures of SO_MEMINFO (``linux/sock_diag.h``)."""
+
+MAX_DATAGRAM = 65535
+"""The largest UDP payload there can be."""
+
+
+@attrs.frozen(kw_only=True)
+class ListenConfig:
+    """Where to listen.
+
+    :ivar hosts: addresses to bind; ``::`` takes IPv4 as well.
+    :ivar port: UDP port, 0 for one that is free.
+    :ivar receive_buffer: bytes to ask of the kernel for each socket.
+    """
+
+    hosts: tuple[str, ...] = ("127.0.0.1",)
+    port: int = 9995
+    receive_buffer: int = 32 << 20
+
+
+class UdpListener(Service):
+    """One socket per configured address; all datagrams go to ``receiver``.
+
+    A port that is in use raises :exc:`twisted.internet.error.CannotListenError` at start.
+    """
+
+    log = Logger()
+
+    def __init__(self, *, reactor: Any, config: ListenConfig, receiver: DatagramReceiver) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._receiver = receiver
+        self._ports: list[Any] = []
+
+    def startService(self) -> None:
+        """Bind every address."""
+        super().startService()
+        for host in self._config.hosts:
+            port = self._reactor.listenUDP(
+                self._config.port, FlowProtocol(self._receiver), interface=host, maxPacketSize=MAX_DATAGRAM
+            )
+            self._ports.append(port)
+            self._enlarge(port.socket, host)
+
+    async def _close(self) -> None:
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the sockets; what the kernel still holds of them is gone."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._close())
+
+    @property
+    def port(self) -> int:
+        """The UDP port that the first socket is bound to."""
+        return int(self._ports[0].getHost().port)
+
+    def status(self) -> tuple[ListenerStatus, ...]:
+        """One value per socket."""
+        return tuple(
+            ListenerStatus(
+                address=_shown(port.getHost().host, port.getHost().port),
+                receive_buffer=_granted(port.socket),
+                kernel_drops=kernel_drops(port.socket),
+            )
+            for port in self._ports
+        )
+
+    def _enlarge(self, sock: socket.socket, host: str) -> None:
+        asked = self._config.receive_buffer
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
+        granted = _granted(sock)
+        address = _shown(host, sock.getsockname()[1])
+        self.log.info(
+            "listening for flow on udp {address}, receive buffer {granted} bytes", address=address, granted=granted
+        )
+        if granted < asked:
+            self.log.warn(
+                "receive buffer of {address}: {asked} bytes asked for, {granted} granted; bursts may be lost. "
+                "Raise the limit: sysctl -w net.core.rmem_max={asked}",
+                address=address,
+                asked=asked,
+                granted=granted,
+            )
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _granted(sock: socket.socket) -> int:
+    # The kernel doubles what it grants, for its own bookkeeping (socket(7)).
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+
+
+def kernel_drops(sock: socket.socket) -> int:
+    """How many datagrams the kernel dropped because the socket's buffer was full; 0 where it cannot be asked."""
+    try:
+        figures = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO_DROPS.stop)
+    except OSError:
+        return 0
+    return int.from_bytes(figures[MEMINFO_DROPS], sys.byteorder)

@@ -1,0 +1,135 @@
+"""Overview: gathers what the parts know of themselves into the values that pages, JSON and metrics show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from kproxy_tw import __version__
+from kproxy_tw.devices.sources import Sources
+from kproxy_tw.intake import DeviceIntake, Intake
+from kproxy_tw.status import (
+    Check,
+    DaemonStatus,
+    DeviceStatus,
+    EndpointStatus,
+    ListenerStatus,
+    UnregisteredStatus,
+)
+
+MINUTE = 60
+QUARTER_HOUR = 15 * 60
+
+
+class Listening(Protocol):
+    """The sockets, as far as the overview needs them."""
+
+    def status(self) -> Sequence[ListenerStatus]:
+        """One value per socket."""
+
+
+class Delivering(Protocol):
+    """Delivery, as far as the overview needs it."""
+
+    def endpoint(self) -> EndpointStatus:
+        """The flow endpoint."""
+
+    def waiting(self) -> Mapping[str, int]:
+        """``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits."""
+
+    def highwater(self, device_id: int) -> int:
+        """The most messages that ever waited for a device."""
+
+    def check(self) -> Check:
+        """Whether messages get through."""
+
+
+class Refreshing(Protocol):
+    """The device list, as far as the overview needs it."""
+
+    def endpoint(self) -> EndpointStatus:
+        """The API."""
+
+    def check(self) -> Check:
+        """Whether the device list is fresh."""
+
+
+@attrs.frozen(kw_only=True)
+class Overview:
+    """Fits ``interfaces.ProxyStatus``.
+
+    :ivar clock: ``seconds()`` gives monotonic seconds.
+    :ivar wall: gives seconds since 1970.
+    :ivar config: effective settings, secrets masked.
+    """
+
+    instance_id: str
+    config: Mapping[str, object]
+    start_time: float
+    clock: Any
+    wall: Callable[[], float]
+    intake: Intake
+    sources: Sources
+    listening: Listening
+    delivering: Delivering
+    refreshing: Refreshing
+
+    def daemon(self) -> DaemonStatus:
+        """The process as a whole."""
+        listeners = tuple(self.listening.status())
+        totals = self.intake.total()
+        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
+        return DaemonStatus(
+            instance_id=self.instance_id,
+            version=__version__,
+            start_time=self.start_time,
+            now=self.wall(),
+            config=self.config,
+            upstream=(self.refreshing.endpoint(), self.delivering.endpoint()),
+            listeners=listeners,
+            spool=self.delivering.waiting(),
+            totals=totals,
+        )
+
+    def devices(self) -> Sequence[DeviceStatus]:
+        """Registered devices that have sent something since the start, by name."""
+        return sorted(
+            (self._device(device) for device in self.intake.devices.values()), key=lambda device: device.device_name
+        )
+
+    def unregistered(self) -> Sequence[UnregisteredStatus]:
+        """Unregistered sources of the last 30 minutes, oldest first."""
+        return self.sources.unregistered(self.clock.seconds())
+
+    def checks(self) -> Sequence[Check]:
+        """The device list, and delivery."""
+        return (self.refreshing.check(), self.delivering.check())
+
+    def _device(self, intake: DeviceIntake) -> DeviceStatus:
+        pipeline, ledger = intake.pipeline, intake.pipeline.ledger
+        return DeviceStatus(
+            device_id=pipeline.device.device_id,
+            device_name=pipeline.device.name,
+            company_id=pipeline.device.company_id,
+            flow_types=tuple(sorted(pipeline.flow_types)),
+            in1=intake.received.difference(ledger.datagrams_received, MINUTE),
+            out1=intake.sent.difference(ledger.messages_sent, MINUTE),
+            in15=intake.received.difference(ledger.datagrams_received, QUARTER_HOUR),
+            out15=intake.sent.difference(ledger.messages_sent, QUARTER_HOUR),
+            first_seen=intake.first_seen,
+            last_seen=intake.last_seen,
+            sources=tuple(sorted(intake.sessions)),
+            channel_highwater={
+                "records": pipeline.pending.highwater,
+                "messages": self.delivering.highwater(pipeline.device.device_id),
+            },
+            max_fps=pipeline.max_fps,
+            sample_rate=pipeline.rate,
+            rate_origin=pipeline.rate_origin,
+            ledger=ledger,
+            templates=tuple(
+                template for session in intake.sessions.values() for template in session.templates.describe()
+            ),
+        )

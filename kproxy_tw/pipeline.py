@@ -1,0 +1,200 @@
+"""The tick: per device, once a second, sample → columns → weigh → encode, and on to delivery.
+
+:class:`DevicePipeline` holds what waits and decides, in the reactor's thread, which records go out;
+:func:`convert` turns them into one kflow message and is made for a worker thread. ``service.py`` brings the two
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import numpy as np
+
+from kproxy_tw.decode.records import Walk
+from kproxy_tw.devices.device import Device
+from kproxy_tw.errors import MalformedInput
+from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.kflow.encode import encode
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.sample.pending import ByteBudget, PendingRecords
+from kproxy_tw.sample.rates import UNSAMPLED, ConfiguredRates, weigh
+from kproxy_tw.sample.thin import Choice, choose
+from kproxy_tw.sample.window import CapWindow
+
+
+@attrs.frozen(kw_only=True)
+class SampleConfig:
+    """The cap.
+
+    :ivar max_fps: flows per second of a device for which the API names no ``max_flow_rate``; 0 for no cap.
+    :ivar interval_seconds: length of the window in which unused allowance may be used later.
+    :ivar sample_rate: rate of devices that tell none, before the API's; 0 for not set.
+    :ivar max_pending_bytes: raw records of one device that may wait for the tick.
+    :ivar max_total_bytes: raw records of all devices that may wait or be in conversion.
+    """
+
+    max_fps: float = 4000.0
+    interval_seconds: float = 15.0
+    sample_rate: float = 0.0
+    max_pending_bytes: int = 32 << 20
+    max_total_bytes: int = 128 << 20
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """Records that were chosen, and what is needed to make a message of them.
+
+    :ivar size: bytes of the shared budget that they hold until the job is done.
+    """
+
+    choices: Sequence[Choice]
+    kept: int
+    seen: int
+    size: int
+    device_id: int
+    column_ids: Mapping[str, int]
+    rates: ConfiguredRates
+
+
+@attrs.frozen(kw_only=True)
+class Converted:
+    """A message body.
+
+    :ivar flows: records in it.
+    :ivar undecodable: records that could not be decoded after all.
+    :ivar rate: mean sample rate of its flows, the cap's share included.
+    :ivar origin: who told the rate of most flows.
+    """
+
+    body: bytes
+    flows: int
+    undecodable: int
+    rate: float
+    origin: str
+
+
+def convert(job: Job) -> Converted:
+    """Decode, weigh and encode; pure, for a worker thread. Without decodable records the body is empty.
+
+    :raises ValueError: the message would be larger than kflow allows.
+    """
+    batches: list[FlowBatch] = []
+    origins: dict[str, int] = {}
+    undecodable = 0
+    for choice in job.choices:
+        try:
+            batch = choice.layout.columns(choice.sets, choice.chosen)
+        except MalformedInput:
+            undecodable += choice.kept
+            continue
+        origin = weigh(batch, job.rates, job.seen / job.kept)
+        origins[origin] = origins.get(origin, 0) + batch.length
+        batches.append(batch)
+    if not batches:
+        return Converted(body=b"", flows=0, undecodable=undecodable, rate=UNSAMPLED, origin="unknown")
+    flows = FlowBatch.concatenate(batches)
+    return Converted(
+        body=encode(flows, device_id=job.device_id, column_ids=job.column_ids),
+        flows=flows.length,
+        undecodable=undecodable,
+        rate=float(np.mean(flows.column("sample_rate"))),
+        origin=max(origins, key=origins.__getitem__),
+    )
+
+
+class DevicePipeline:
+    """What one registered device has sent and what becomes of it, up to the encoded message.
+
+    :ivar converting: a job of this device is with a worker; the next one waits for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: Device,
+        config: SampleConfig,
+        ledger: Ledger,
+        budget: ByteBudget,
+        random: np.random.Generator,
+        now: float,
+    ) -> None:
+        self.ledger = ledger
+        self.converting = False
+        self.rate, self.rate_origin = UNSAMPLED, "unknown"
+        self.flow_types: set[str] = set()
+        self.pending = PendingRecords(budget, config.max_pending_bytes)
+        self._config = config
+        self._budget = budget
+        self._random = random
+        self.update(device, now)
+
+    def update(self, device: Device, now: float) -> None:
+        """Take over the device's settings, at the start and whenever the API changes them."""
+        self.device = device
+        self.max_fps = float(device.max_flow_rate or self._config.max_fps)
+        self._window = CapWindow(self.max_fps, self._config.interval_seconds, now) if self.max_fps > 0 else None
+
+    def take(self, walk: Walk) -> None:
+        """Count the records of a datagram and keep them for the tick."""
+        ledger = self.ledger
+        self.flow_types.add(walk.flow_type)
+        ledger.receive(walk.records)
+        if walk.no_template:
+            ledger.drop("no_template", walk.no_template)
+        if walk.malformed:
+            ledger.drop("malformed", walk.malformed)
+        if not self.device.enabled:
+            ledger.drop("disabled", sum(records.count for records in walk.sets))
+            return
+        for records in walk.sets:
+            if not self.pending.add(records):
+                ledger.drop("queue_full", records.count)
+
+    def begin(self, now: float) -> Job | None:
+        """Choose what goes out now; ``None`` when nothing waits, nothing may go yet, or a job is under way."""
+        seen, size = self.pending.count, self.pending.bytes
+        if self.converting or not seen:
+            return None
+        allowance = seen if self._window is None else self._window.allowance(now)
+        if allowance < 1:
+            return None
+        choices = choose(self.pending.take(), allowance, self._random)
+        kept = min(seen, allowance)
+        if self._window is not None:
+            self._window.spend(kept)
+        self.ledger.sample_out(seen - kept)
+        self.converting = True
+        return Job(
+            choices=choices,
+            kept=kept,
+            seen=seen,
+            size=size,
+            device_id=self.device.device_id,
+            column_ids=self.device.custom_columns,
+            rates=ConfiguredRates(self._config.sample_rate, float(self.device.sample_rate)),
+        )
+
+    def finish(self, job: Job, converted: Converted) -> None:
+        """The job is done: its undecodable records are dropped, the rest is in ``converted.body``."""
+        self._release(job)
+        if converted.undecodable:
+            self.ledger.drop("malformed", converted.undecodable)
+        if converted.flows:
+            self.rate, self.rate_origin = converted.rate, converted.origin
+
+    def fail(self, job: Job) -> None:
+        """No message could be made of the job: its records are lost."""
+        self._release(job)
+        self.ledger.drop("encode", job.kept)
+
+    def discard(self, reason: str) -> None:
+        """Drop what waits."""
+        self.ledger.drop(reason, self.pending.count)
+        self._budget.release(self.pending.bytes)
+        self.pending.take()
+
+    def _release(self, job: Job) -> None:
+        self.converting = False
+        self._budget.release(job.size)

@@ -1,0 +1,71 @@
+"""Raw records of one device that wait for the next tick, grouped by layout and bounded in bytes."""
+
+from __future__ import annotations
+
+import attrs
+
+from kproxy_tw.decode.records import RecordSet
+from kproxy_tw.interfaces import RecordLayout
+
+Groups = dict[RecordLayout, list[RecordSet]]
+
+SET_OVERHEAD_BYTES = 200
+"""What a record set costs beside its bytes: the objects that hold it."""
+
+
+@attrs.define
+class ByteBudget:
+    """Memory that all devices share for records not converted yet.
+
+    :ivar max_bytes: how much may be in use.
+    :ivar used: how much is.
+    """
+
+    max_bytes: int
+    used: int = 0
+
+    def claim(self, size: int) -> bool:
+        """Take ``size`` bytes; ``False`` when they are not left."""
+        if self.used + size > self.max_bytes:
+            return False
+        self.used += size
+        return True
+
+    def release(self, size: int) -> None:
+        """Give ``size`` bytes back."""
+        self.used -= size
+
+
+class PendingRecords:
+    """Record sets in the order of arrival, under their layouts.
+
+    :param budget: shared by all devices; whoever calls :meth:`take` releases ``bytes`` when done with them.
+    :param max_bytes: how much may wait here; :meth:`add` refuses what would go beyond.
+    """
+
+    __slots__ = ("_budget", "_groups", "_max_bytes", "bytes", "count", "highwater")
+
+    def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
+        self._budget = budget
+        self._groups: Groups = {}
+        self._max_bytes = max_bytes
+        self.bytes = 0
+        self.count = 0
+        self.highwater = 0
+
+    def add(self, records: RecordSet) -> bool:
+        """Keep the records; ``False`` when there is no room for them."""
+        size = len(records.body) + SET_OVERHEAD_BYTES
+        if self.bytes + size > self._max_bytes or not self._budget.claim(size):
+            return False
+        self._groups.setdefault(records.layout, []).append(records)
+        self.bytes += size
+        self.count += records.count
+        self.highwater = max(self.highwater, self.count)
+        return True
+
+    def take(self) -> Groups:
+        """All groups; nothing waits afterwards."""
+        groups, self._groups = self._groups, {}
+        self.bytes = self.count = 0
+        return groups

@@ -1,0 +1,37 @@
+"""CapWindow: how many flows a device may send now."""
+
+from __future__ import annotations
+
+FIRST_CREDIT_SECONDS = 1.0
+"""A new window's owner starts with the allowance of one tick, so that its first second is not thinned to nothing."""
+
+
+class CapWindow:
+    """Allows ``rate`` flows per second; what a quiet second leaves may be used later in the same window.
+
+    :param rate: flows per second, above 0.
+    :param seconds: length of a window; unused allowance is forgotten at its end.
+    :param now: monotonic seconds.
+    """
+
+    __slots__ = ("_credit", "_end", "_last", "_seconds", "rate")
+
+    def __init__(self, rate: float, seconds: float, now: float) -> None:
+        self.rate = rate
+        self._seconds = seconds
+        self._credit = rate * FIRST_CREDIT_SECONDS
+        self._last = now
+        self._end = now + seconds
+
+    def allowance(self, now: float) -> int:
+        """How many flows may go out at ``now``; time since the last call has earned its share."""
+        if now >= self._end:
+            self._credit = 0.0
+            self._end = now + self._seconds
+        self._credit += self.rate * min(now - self._last, self._seconds)
+        self._last = now
+        return int(self._credit)
+
+    def spend(self, flows: int) -> None:
+        """``flows`` of the allowance went out."""
+        self._credit -= flows

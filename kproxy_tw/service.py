@@ -1,0 +1,147 @@
+"""Timers and threads around the pipelines: the tick each second, conversion in a worker thread, drained stop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.pipeline import Converted, DevicePipeline, Job, convert
+
+TICK_SECONDS = 1.0
+"""How often a device's records go out: at most one message a second."""
+
+TURN_SECONDS = 0.05
+"""How often the service looks which devices are due, so that their work is spread over the second."""
+
+CONVERSION_THREADS = 1
+"""One: decoding and packing hold the interpreter's lock for most of their time, so a second would not help."""
+
+PROBLEM_LOG_SECONDS = 60.0
+"""One line per device and this long about datagrams that cannot be understood."""
+
+Submit = Callable[[DevicePipeline, Message], None]
+
+
+class PipelineService(Service):
+    """Ticks every device's pipeline and hands the messages to delivery.
+
+    :param submit: takes a finished message; called in the reactor's thread.
+    """
+
+    log = Logger()
+
+    def __init__(self, *, reactor: Any, submit: Submit) -> None:
+        self._reactor = reactor
+        self._submit = submit
+        self._due: deque[tuple[float, DevicePipeline]] = deque()
+        self._threads = ThreadPool(CONVERSION_THREADS, CONVERSION_THREADS, name="conversion")
+        self._turns = LoopingCall(self._turn)
+        self._turns.clock = reactor
+        self._running: set[Deferred[None]] = set()
+
+    def add(self, pipeline: DevicePipeline) -> None:
+        """Tick ``pipeline`` from now on."""
+        self._due.append((self._reactor.seconds() + TICK_SECONDS, pipeline))
+
+    def remove(self, pipeline: DevicePipeline) -> None:
+        """Stop ticking ``pipeline``; what waits in it stays there."""
+        self._due = deque(entry for entry in self._due if entry[1] is not pipeline)
+
+    def startService(self) -> None:
+        """Start the threads and the timer."""
+        super().startService()
+        self._threads.start()
+        self._turns.start(TURN_SECONDS, now=False)
+
+    def stopService(self) -> Deferred[None]:
+        """Convert what waits, once more under the cap, and wait for the last message."""
+        super().stopService()
+        self._turns.stop()
+        return Deferred.fromCoroutine(self._finish())
+
+    async def _finish(self) -> None:
+        await DeferredList(list(self._running))
+        for _due, pipeline in self._due:
+            self._tick(pipeline, self._reactor.seconds())
+        await DeferredList(list(self._running))
+        for _due, pipeline in self._due:
+            pipeline.discard("shutdown")
+        self._threads.stop()
+
+    def _turn(self) -> None:
+        now = self._reactor.seconds()
+        while self._due and self._due[0][0] <= now:
+            _due, pipeline = self._due.popleft()
+            # Entries stay in the order of their times because each comes back after the same period.
+            self._due.append((now + TICK_SECONDS, pipeline))
+            self._tick(pipeline, now)
+
+    def _tick(self, pipeline: DevicePipeline, now: float) -> None:
+        job = pipeline.begin(now)
+        if job is None:
+            return
+        work: Deferred[Converted] = deferToThreadPool(self._reactor, self._threads, convert, job)
+        done = work.addCallbacks(
+            lambda converted: self._converted(pipeline, job, converted),
+            lambda failure: self._failed(pipeline, job, failure),
+        )
+        self._running.add(done)
+        done.addBoth(lambda _result: self._running.discard(done))
+
+    def _converted(self, pipeline: DevicePipeline, job: Job, converted: Converted) -> None:
+        pipeline.finish(job, converted)
+        if converted.flows:
+            self._submit(pipeline, Message(converted.body, converted.flows, self._reactor.seconds()))
+
+    def _failed(self, pipeline: DevicePipeline, job: Job, failure: Any) -> None:
+        pipeline.fail(job)
+        self.log.failure(
+            "cannot encode {flows} flows of {device}", failure, flows=job.kept, device=pipeline.device.name
+        )
+
+
+class ProblemLog:
+    """Logs datagrams that cannot be understood: one line per device and minute, for a peer must not fill the log."""
+
+    log = Logger()
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+        self._quiet_until: dict[str, float] = {}
+
+    def __call__(self, device: str, address: str, problem: str) -> None:
+        """Log it, unless this device's last line is younger than a minute."""
+        now = self._clock.seconds()
+        if self._quiet_until.get(device, now) > now:
+            return
+        self._quiet_until[device] = now + PROBLEM_LOG_SECONDS
+        self.log.warn(
+            "datagram of {device} from {address} dropped: {problem}; told once a minute, the page has the counts",
+            device=device,
+            address=address,
+            problem=problem,
+        )
+
+
+class OrderedServices(MultiService):
+    """Starts its children in order and stops them in the reverse order, each only when the one before it is done."""
+
+    def stopService(self) -> Deferred[None]:
+        """Fires when the last child has stopped."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop_children())
+
+    async def _stop_children(self) -> None:
+        for child in reversed(list(self)):
+            stopping = child.stopService()
+            if stopping is not None:
+                await stopping

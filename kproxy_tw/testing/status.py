@@ -1,0 +1,103 @@
+"""A daemon's status from given values, to look at pages and to test what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.status import (
+    Check,
+    DaemonStatus,
+    DeviceStatus,
+    EndpointStatus,
+    ListenerStatus,
+    UnregisteredStatus,
+)
+
+
+@attrs.define(kw_only=True)
+class FixedStatus:
+    """An ``interfaces.ProxyStatus`` that says what it was given; the values may be replaced at any time.
+
+    :ivar daemon_status: what :meth:`daemon` returns.
+    :ivar device_list: what :meth:`devices` returns.
+    :ivar unregistered_list: what :meth:`unregistered` returns.
+    :ivar check_list: what :meth:`checks` returns.
+    """
+
+    daemon_status: DaemonStatus
+    device_list: Sequence[DeviceStatus] = ()
+    unregistered_list: Sequence[UnregisteredStatus] = ()
+    check_list: Sequence[Check] = ()
+
+    def daemon(self) -> DaemonStatus:
+        """The process as a whole."""
+        return self.daemon_status
+
+    def devices(self) -> Sequence[DeviceStatus]:
+        """The given devices."""
+        return self.device_list
+
+    def unregistered(self) -> Sequence[UnregisteredStatus]:
+        """The given unregistered sources."""
+        return self.unregistered_list
+
+    def checks(self) -> Sequence[Check]:
+        """The given checks."""
+        return self.check_list
+
+
+NOW = 1_790_000_000.0
+"""The moment at which the samples stand: 2026-09-21 14:13:20 UTC."""
+
+
+def sample_ledger(*, received: int = 1000, sampled_out: int = 0, dropped: int = 0, in_flight: int = 0) -> Ledger:
+    """A balanced ledger: what is not sampled out, dropped (``no_template``) or in flight was forwarded."""
+    ledger = Ledger(datagrams_received=received // 20, messages_sent=received // 500, bytes_sent=received * 12)
+    ledger.receive(received)
+    ledger.sample_out(sampled_out)
+    ledger.drop("no_template", dropped)
+    ledger.forward(received - sampled_out - dropped - in_flight)
+    return ledger
+
+
+def sample_device(**changes: Any) -> DeviceStatus:
+    """An active device, with the given fields changed."""
+    device = DeviceStatus(
+        device_id=1001,
+        device_name="edge_fra1_r1",
+        company_id=26,
+        flow_types=("netflow9",),
+        in1=1380,
+        out1=58,
+        in15=20644,
+        out15=893,
+        first_seen=NOW - 7000,
+        last_seen=NOW - 0.4,
+        sources=("192.0.2.11",),
+        channel_highwater={"decode": 12, "deliver": 3},
+        max_fps=4000.0,
+        sample_rate=1000.0,
+        rate_origin="sampler",
+        ledger=sample_ledger(),
+    )
+    return attrs.evolve(device, **changes)
+
+
+def sample_daemon(**changes: Any) -> DaemonStatus:
+    """A daemon that has run for two hours, with the given fields changed."""
+    daemon = DaemonStatus(
+        instance_id="5f0c2a9e7b31",
+        version="1.0.0",
+        start_time=NOW - 7345,
+        now=NOW,
+        config={"host": "192.0.2.1", "port": 9995, "api_email": "ops@example.net", "api_token": "***", "dns": ""},
+        upstream=(EndpointStatus(url="https://flow.example.net/chf", connected=True, last_status=200),),
+        listeners=(ListenerStatus(address="192.0.2.1:9995", receive_buffer=32 << 20, kernel_drops=0),),
+        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30},
+        totals=sample_ledger(),
+    )
+    return attrs.evolve(daemon, **changes)

@@ -1,0 +1,1 @@
+"""The pages: what the daemons say of themselves, as text, JSON, metrics and HTML."""

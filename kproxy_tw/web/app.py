@@ -1,0 +1,172 @@
+"""The HTTP side of the health port: which address shows what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from klein import Klein
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
+from twisted.web.static import File
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from werkzeug.exceptions import HTTPException
+
+from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.status import DeviceStatus
+from kproxy_tw.web import assets, documents, health, metrics
+from kproxy_tw.web.pages import device as device_page
+from kproxy_tw.web.pages import kproxy as kproxy_page
+from kproxy_tw.web.render import Renderer
+from kproxy_tw.web.snapshot import Snapshot, take
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+
+RENDER_THREADS = 2
+"""Pages rendered at once; the reactor's other threads are for decoding."""
+
+T = TypeVar("T")
+
+_DEVICE_ID = re.compile("[0-9]{1,19}", re.ASCII)
+
+
+class StaticFiles(File):
+    """Files of one folder; folders are not listed."""
+
+    def directoryListing(self) -> IResource:  # noqa: N802 - Twisted's name
+        """There is nothing to see."""
+        return notFound(message="Folders are not listed.")
+
+
+def answer(request: IRequest, body: bytes | str, content_type: str, code: int = 200) -> bytes:
+    """Set status, type and length of an answer, and return its body."""
+    raw = body.encode() if isinstance(body, str) else body
+    request.setResponseCode(code)
+    request.setHeader("Content-Type", content_type)
+    request.setHeader("Content-Length", str(len(raw)))
+    return raw
+
+
+def _pretty(request: IRequest) -> bool:
+    """Whether ``?pretty`` is asked for; Twisted's ``args`` leaves out names without a value."""
+    query: bytes = request.uri.partition(b"?")[2]
+    return any(part.partition(b"=")[0] == b"pretty" for part in query.split(b"&"))
+
+
+class AdminApp:
+    """Pages, JSON and metrics of kproxy.
+
+    :param status: whom to ask, at each request.
+    :param renderer: makes the pages.
+    """
+
+    app = Klein()
+
+    def __init__(self, status: ProxyStatus, renderer: Renderer) -> None:
+        self._status = status
+        self._renderer = renderer
+        self._turns = DeferredSemaphore(RENDER_THREADS)
+
+    def resource(self) -> IResource:
+        """The root of the site."""
+        root: IResource = self.app.resource()
+        return root
+
+    def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
+        """Take a snapshot and call ``make`` with it in a thread, a few at a time."""
+        return self._turns.run(lambda: deferToThread(make, take(self._status)))
+
+    @app.route("/")
+    async def page(self, request: IRequest) -> bytes:
+        """The first page."""
+        html = await self.in_turn(lambda now: self._renderer.render("kproxy.html", **kproxy_page.page_values(now)))
+        return answer(request, html, HTML)
+
+    @app.route("/devices/<int:device_id>")
+    async def device_page(self, request: IRequest, device_id: int) -> bytes:
+        """The page of one device."""
+        device = self._device(device_id)
+        if device is None:
+            return self._missing(request, f"No device {device_id} has sent flow since the start.")
+        values = device_page.page_values(self._status.daemon(), device)
+        html = await self.in_turn(lambda _: self._renderer.render("device.html", **values))
+        return answer(request, html, HTML)
+
+    @app.route("/static/", branch=True)
+    def static(self, request: IRequest) -> Resource:
+        """Style sheets and images."""
+        return StaticFiles(str(assets.static()))
+
+    @app.route("/hc")
+    def hc(self, request: IRequest) -> bytes:
+        """The checks, with a status that load balancers understand."""
+        checks = self._status.checks()
+        document = documents.health(checks, self._status.daemon().now)
+        return self._json(request, document, 200 if health.is_good(checks) else 503)
+
+    @app.route("/healthz")
+    def healthz(self, request: IRequest) -> bytes:
+        """Whether the daemon works or is about to."""
+        checks = self._status.checks()
+        return self._probe(request, health.is_good(checks), health.failing_reasons(checks))
+
+    @app.route("/readyz")
+    def readyz(self, request: IRequest) -> bytes:
+        """Whether the daemon works."""
+        checks = self._status.checks()
+        return self._probe(request, health.is_ready(checks), health.failing_reasons(checks, initializing=True))
+
+    @app.route("/admin/status")
+    def admin_status(self, request: IRequest) -> bytes:
+        """The process as a whole."""
+        return self._json(request, documents.status(self._status.daemon()))
+
+    @app.route("/admin/devices")
+    async def admin_devices(self, request: IRequest) -> bytes:
+        """Devices and unregistered sources."""
+        pretty = _pretty(request)
+
+        def make(now: Snapshot) -> bytes:
+            return documents.encode(documents.devices(now.devices, now.unregistered), pretty=pretty)
+
+        return answer(request, await self.in_turn(make), JSON)
+
+    @app.route("/admin/devices/<device_id>")
+    def admin_device(self, request: IRequest, device_id: str) -> bytes:
+        """One device."""
+        device = self._device(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
+        if device is None:
+            return self._json(request, {"error": "no device with this id has sent flow since the start"}, 404)
+        return self._json(request, documents.device(device))
+
+    @app.route("/metrics")
+    async def prometheus(self, request: IRequest) -> bytes:
+        """The ledger for Prometheus."""
+        return answer(request, await self.in_turn(metrics.exposition), CONTENT_TYPE_PLAIN_0_0_4)
+
+    @app.handle_errors(HTTPException)
+    def unknown(self, request: IRequest, failure: Failure) -> bytes:
+        """No such address."""
+        if request.path.startswith(b"/admin/"):
+            return self._json(request, {"error": "there is nothing at this address"}, 404)
+        return self._missing(request, "There is nothing at this address.")
+
+    def _device(self, device_id: int) -> DeviceStatus | None:
+        return next((device for device in self._status.devices() if device.device_id == device_id), None)
+
+    def _json(self, request: IRequest, document: documents.Document, code: int = 200) -> bytes:
+        return answer(request, documents.encode(document, pretty=_pretty(request)), JSON, code)
+
+    def _probe(self, request: IRequest, fine: bool, reasons: list[str]) -> bytes:
+        return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
+
+    def _missing(self, request: IRequest, text: str) -> bytes:
+        return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)

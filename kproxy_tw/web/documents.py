@@ -1,0 +1,126 @@
+"""The JSON documents of the health port, as plain values; keys and types are public (CamelCase, RFC 3339)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, EndpointStatus, UnregisteredStatus
+from kproxy_tw.web.health import overall
+from kproxy_tw.web.text import utc_time
+
+Document = dict[str, object]
+
+
+def encode(document: Document, *, pretty: bool = False) -> bytes:
+    """JSON in ASCII, safe to be pasted into HTML; on one line, or indented with ``pretty``."""
+    separators = None if pretty else (",", ":")
+    text = json.dumps(document, indent=2 if pretty else None, separators=separators, allow_nan=False)
+    return text.replace("<", "\\u003c").encode("ascii") + b"\n"
+
+
+def health(checks: Sequence[Check], now: float) -> Document:
+    """``/hc``."""
+    return {
+        "timestamp": utc_time(now),
+        "status": overall(checks),
+        "checks": [{"name": check.name, "status": check.status, "detail": check.detail} for check in checks],
+    }
+
+
+def status(daemon: DaemonStatus) -> Document:
+    """``/admin/status``."""
+    return {
+        "InstanceID": daemon.instance_id,
+        "Version": daemon.version,
+        "StartTime": utc_time(daemon.start_time),
+        "UptimeMs": int(1000 * (daemon.now - daemon.start_time)),
+        "Config": {name: _plain(value) for name, value in daemon.config.items()},
+        "Upstream": [_endpoint(endpoint) for endpoint in daemon.upstream],
+        "Listeners": [
+            {
+                "Address": listener.address,
+                "ReceiveBuffer": listener.receive_buffer,
+                "KernelDrops": listener.kernel_drops,
+            }
+            for listener in daemon.listeners
+        ],
+        "Spool": dict(daemon.spool),
+        "Totals": daemon.totals.as_json(),
+    }
+
+
+def devices(devices: Sequence[DeviceStatus], unregistered: Sequence[UnregisteredStatus]) -> Document:
+    """``/admin/devices``."""
+    return {
+        "NumConnected": len(devices),
+        "Devices": [device_summary(device) for device in devices],
+        "NumUnregistered": len(unregistered),
+        "Unregistered": [_unregistered(source) for source in unregistered],
+    }
+
+
+def device(device: DeviceStatus) -> Document:
+    """``/admin/devices/<id>``."""
+    return {**device_summary(device), "Templates": [dict(template) for template in device.templates]}
+
+
+def device_summary(device: DeviceStatus) -> Document:
+    """One device as it stands in the list of ``/admin/devices``."""
+    return {
+        "DeviceID": device.device_id,
+        "DeviceName": device.device_name,
+        "CompanyID": device.company_id,
+        "FlowTypes": list(device.flow_types),
+        "In1": device.in1,
+        "Out1": device.out1,
+        "In15": device.in15,
+        "Out15": device.out15,
+        "FirstSeen": utc_time(device.first_seen),
+        "LastSeen": utc_time(device.last_seen),
+        "Sources": list(device.sources),
+        "ChannelHighwater": dict(device.channel_highwater),
+        "MaxFPS": _number(device.max_fps),
+        "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
+        "Ledger": device.ledger.as_json(),
+    }
+
+
+def _unregistered(source: UnregisteredStatus) -> Document:
+    return {
+        "Source": source.source,
+        "Port": source.port,
+        "FirstSeen": utc_time(source.first_seen),
+        "LastSeen": utc_time(source.last_seen),
+        "Datagrams": source.datagrams,
+        "FlowType": source.flow_type,
+    }
+
+
+def _endpoint(endpoint: EndpointStatus) -> Document:
+    return {
+        "URL": endpoint.url,
+        "Connected": endpoint.connected,
+        "LastStatus": endpoint.last_status,
+        "LastError": endpoint.last_error,
+        "RetryInMs": endpoint.retry_in_ms,
+    }
+
+
+def _number(value: float) -> float | int | None:
+    """Whole numbers without a fraction; JSON has no infinity, so no limit is ``null``."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else value
+
+
+def _plain(value: object) -> object:
+    """A setting as JSON has it."""
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,123 @@
+"""``/metrics``: the ledger in the Prometheus text format.
+
+A device's label is its name. Devices beyond ``LABELED_DEVICES``, unregistered sources and devices that
+have left are summed under ``(other)``, so that the sum over ``device`` is always the total.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+import attrs
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.status import DaemonStatus
+from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.text import safe_text
+
+LABELED_DEVICES = 2000
+"""Most devices with series of their own."""
+
+OTHER = "(other)"
+"""The label of everything that has none of its own; no device can be called so."""
+
+_COUNTERS: tuple[tuple[str, str, Callable[[Ledger], int]], ...] = (
+    ("datagrams_received", "Datagrams read from the socket.", lambda ledger: ledger.datagrams_received),
+    ("records_received", "Flow records found in them.", lambda ledger: ledger.records_received),
+    ("sequence_gaps", "Sent by the exporter and never seen here.", lambda ledger: ledger.sequence_gaps),
+    ("bytes_sent", "Bytes of messages sent to the backend.", lambda ledger: ledger.bytes_sent),
+)
+
+
+class SnapshotCollector(Collector):
+    """Makes metrics of one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of kproxy."""
+        daemon = self._snapshot.daemon
+        ledgers = self._ledgers(daemon.totals)
+        yield InfoMetricFamily("kproxy", "The program.", {"version": daemon.version})
+        yield GaugeMetricFamily("kproxy_start_time_seconds", "Start, in seconds since 1970.", daemon.start_time)
+        yield from _per_device(ledgers)
+        yield from _process(daemon)
+        sources = len(self._snapshot.unregistered)
+        yield GaugeMetricFamily("kproxy_unregistered_sources", "Unregistered sources of the last 30 minutes.", sources)
+
+    def _ledgers(self, totals: Ledger) -> dict[str, Ledger]:
+        devices = self._snapshot.devices[:LABELED_DEVICES]
+        ledgers = {safe_text(device.device_name): device.ledger for device in devices}
+        ledgers[OTHER] = _difference(totals, Ledger.total(ledgers.values()))
+        return ledgers
+
+
+def _difference(total: Ledger, part: Ledger) -> Ledger:
+    """``total`` less ``part``, never below zero (the two may have been read a moment apart)."""
+    rest = Ledger()
+    for field in attrs.fields(Ledger):
+        whole, known = getattr(total, field.name), getattr(part, field.name)
+        if isinstance(whole, Counter):
+            less = Counter({reason: max(0, count - known[reason]) for reason, count in whole.items()})
+            setattr(rest, field.name, less)
+        else:
+            setattr(rest, field.name, max(0, whole - known))
+    return rest
+
+
+def _per_device(ledgers: Mapping[str, Ledger]) -> Iterator[Metric]:
+    for name, text, count in _COUNTERS:
+        counter = CounterMetricFamily(f"kproxy_{name}", text, labels=["device"])
+        for device, ledger in ledgers.items():
+            counter.add_metric([device], count(ledger))
+        yield counter
+    yield _records(ledgers)
+    yield _messages(ledgers)
+    in_flight = GaugeMetricFamily("kproxy_records_in_flight", "Records that have no fate yet.", labels=["device"])
+    for device, ledger in ledgers.items():
+        in_flight.add_metric([device], ledger.records_in_flight)
+    yield in_flight
+
+
+def _records(ledgers: Mapping[str, Ledger]) -> Metric:
+    records = CounterMetricFamily("kproxy_records", "What became of the records.", labels=["device", "fate", "reason"])
+    for device, ledger in ledgers.items():
+        records.add_metric([device, "forwarded", ""], ledger.records_forwarded)
+        records.add_metric([device, "sampled_out", ""], ledger.records_sampled_out)
+        for reason, count in ledger.records_dropped.items():
+            records.add_metric([device, "dropped", reason], count)
+    return records
+
+
+def _messages(ledgers: Mapping[str, Ledger]) -> Metric:
+    messages = CounterMetricFamily("kproxy_messages", "Messages towards the backend.", labels=["device", "outcome"])
+    for device, ledger in ledgers.items():
+        messages.add_metric([device, "sent"], ledger.messages_sent)
+        messages.add_metric([device, "retried"], ledger.messages_retried)
+    return messages
+
+
+def _process(daemon: DaemonStatus) -> Iterator[Metric]:
+    drops = CounterMetricFamily("kproxy_kernel_drops", "Datagrams lost in the socket buffer.", labels=["listener"])
+    buffers = GaugeMetricFamily("kproxy_receive_buffer_bytes", "Receive buffer granted.", labels=["listener"])
+    for listener in daemon.listeners:
+        drops.add_metric([listener.address], listener.kernel_drops)
+        buffers.add_metric([listener.address], listener.receive_buffer)
+    connected = GaugeMetricFamily("kproxy_upstream_connected", "Whether the last exchange worked.", labels=["url"])
+    for endpoint in daemon.upstream:
+        connected.add_metric([safe_text(endpoint.url)], int(endpoint.connected))
+    yield from (drops, buffers, connected)
+    yield GaugeMetricFamily("kproxy_spool_bytes", "Bytes that wait to be sent.", daemon.spool.get("Bytes", 0))
+    yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
+
+
+def exposition(snapshot: Snapshot) -> bytes:
+    """The metrics in the Prometheus text format, version 0.0.4; from a registry of their own, nothing global."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(SnapshotCollector(snapshot))
+    return generate_latest(registry)

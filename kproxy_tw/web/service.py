@@ -1,0 +1,84 @@
+"""The health port as a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+import attrs
+
+from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.web.app import AdminApp
+from kproxy_tw.web.protocol import HealthFactory
+from kproxy_tw.web.render import Renderer
+from kproxy_tw.web.report import text_report
+from kproxy_tw.web.site import HostPolicy, SiteLimits, build_site
+
+log = Logger()
+
+
+@attrs.frozen
+class WebConfig:
+    """Where the health port listens.
+
+    :ivar interface: address to bind (``-healthcheck``).
+    :ivar port: TCP port: the flow port + 1; 0 takes any free one.
+    :ivar hosts: further ``Host`` headers that are ours, ``name`` or ``name:port``.
+    """
+
+    interface: str = "127.0.0.1"
+    port: int = 9996
+    hosts: tuple[str, ...] = ()
+
+
+class HealthService(Service):
+    """Text report, JSON, metrics and pages on one TCP port.
+
+    :param reactor: listens and provides the time.
+    :param config: where to listen.
+    :param status: whom to ask.
+    :param renderer: makes the pages; by default of our own templates.
+    """
+
+    def __init__(self, reactor: Any, config: WebConfig, status: ProxyStatus, renderer: Renderer | None = None) -> None:
+        self._reactor = reactor
+        self._config = config
+        self._app = AdminApp(status, renderer or Renderer())
+        self._factory: HealthFactory | None = None
+        self._port: IListeningPort | None = None
+
+    def startService(self) -> None:
+        """Listen.
+
+        :raises twisted.internet.error.CannotListenError: the port is in use or not ours to bind.
+        """
+        limits = SiteLimits(hosts=HostPolicy(self._config.interface, self._config.hosts))
+        site = build_site(self._app.resource(), limits, self._reactor)
+        factory = HealthFactory(lambda: self._app.in_turn(text_report), site, 2 * limits.connections, self._reactor)
+        self._port = self._reactor.listenTCP(self._config.port, factory, interface=self._config.interface)
+        self._factory = factory
+        super().startService()
+        if limits.hosts.is_open():
+            log.warn(
+                "the health port listens on {interface}: everybody who reaches it can read the pages",
+                interface=self._config.interface,
+            )
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening and cut every connection; fires when the port is free."""
+        super().stopService()
+        port, self._port = self._port, None
+        if self._factory is not None:
+            self._factory.close_connections()
+            self._factory = None
+        return maybeDeferred(port.stopListening).addCallback(lambda _: None) if port else maybeDeferred(lambda: None)
+
+    @property
+    def port(self) -> int:
+        """The TCP port that is listened on, 0 when the service does not run."""
+        host: Any = self._port.getHost() if self._port else None
+        return int(host.port) if host else 0

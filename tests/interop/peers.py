@@ -1,0 +1,128 @@
+"""Real exporters and real collectors as processes, and our own chain beside them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+
+from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_json
+
+SETTLE_SECONDS = 20.0
+EXPORT_SECONDS = 30.0
+QUIET_SECONDS = 2.0
+
+
+@attrs.frozen
+class Totals:
+    """What a collector counted."""
+
+    flows: int
+    packets: int
+    bytes: int
+
+
+def need(*programs: str) -> None:
+    """Skip the test, and say so, when a Debian package is missing."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"NOT TESTED against real peers: {', '.join(missing)} not installed (tests/debian-packages.txt)")
+
+
+@contextmanager
+def receiver() -> Iterator[socket.socket]:
+    """A UDP socket that stands where a collector would."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(QUIET_SECONDS)
+        yield sock
+
+
+def drain(sock: socket.socket) -> list[bytes]:
+    """All datagrams until nothing comes for a while."""
+    datagrams = []
+    try:
+        while True:
+            datagrams.append(sock.recv(65535))
+    except TimeoutError:
+        return datagrams
+
+
+def softflowd(pcap: Path, version: int) -> list[bytes]:
+    """What softflowd exports of the packets in ``pcap``."""
+    with receiver() as sock:
+        target = f"127.0.0.1:{sock.getsockname()[1]}"
+        command = ["softflowd", "-r", str(pcap), "-n", target, "-v", str(version), "-d"]
+        subprocess.run(command, check=True, capture_output=True, timeout=EXPORT_SECONDS, cwd=pcap.parent)
+        return drain(sock)
+
+
+def send(datagrams: Sequence[bytes], port: int) -> None:
+    """Send from one socket, a little spaced out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        for datagram in datagrams:
+            sock.sendto(datagram, ("127.0.0.1", port))
+            time.sleep(0.001)
+
+
+def nfdump_totals(program: str, datagrams: Sequence[bytes], directory: Path) -> Totals:
+    """What ``nfcapd`` or ``sfcapd`` stores of the datagrams, as nfdump counts it."""
+    store = directory / program
+    store.mkdir()
+    port = free_port(socket.SOCK_DGRAM)
+    command = [shutil.which(program) or program, "-p", str(port), "-b", "127.0.0.1", "-l", str(store), "-t", "3600"]
+    with Daemon(command, log=directory / f"{program}.log") as daemon:
+        time.sleep(1.0)
+        send(datagrams, port)
+        time.sleep(1.0)
+        daemon.stop()
+    printed = subprocess.run(["nfdump", "-R", str(store), "-I"], check=True, capture_output=True, text=True).stdout
+    figures = dict(re.findall(r"^(Flows|Packets|Bytes): (\d+)$", printed, re.MULTILINE))
+    return Totals(int(figures["Flows"]), int(figures["Packets"]), int(figures["Bytes"]))
+
+
+@contextmanager
+def our_chain(directory: Path) -> Iterator[tuple[int, int]]:
+    """kcollect that registers devices by itself, and kproxy in front of it; flow port and collector port."""
+    flow_port, collector_port = free_port_pair(), free_port()
+    collect = ["kcollect", f"-listen=127.0.0.1:{collector_port}", f"-data={directory / 'data'}", "-auto_register"]
+    proxy = [
+        "kproxy",
+        "-host=127.0.0.1",
+        f"-port={flow_port}",
+        f"-api=http://127.0.0.1:{collector_port}/api/internal",
+        f"-state_dir={directory / 'state'}",
+    ]
+    credentials = {"KENTIK_API_EMAIL": "tests@example.com", "KENTIK_API_TOKEN": "interop"}
+    with Daemon(collect, log=directory / "kcollect.log") as collector:
+        collector.wait_until_ready(collector_port)
+        with Daemon(proxy, log=directory / "kproxy.log", environment=credentials) as kproxy:
+            kproxy.wait_until_ready(flow_port + 1)
+            yield flow_port, collector_port
+
+
+def settled_ledger(health_port: int, records: int) -> dict[str, int]:
+    """kproxy's totals once ``records`` have come in and none is in flight."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while True:
+        totals: dict[str, int] = get_json(health_port, "/admin/status")["Totals"]
+        done = totals["RecordsReceived"] >= records and not totals["RecordsInFlight"]
+        if done or time.monotonic() > until:
+            return totals
+        time.sleep(0.2)
+
+
+def stored_totals(collector_port: int) -> Totals:
+    """What kcollect has of all devices."""
+    rows = get_json(collector_port, "/totals")["Devices"]
+    return Totals(*(sum(row[key] for row in rows) for key in ("Flows", "InPkts", "InBytes")))

@@ -1,0 +1,112 @@
+"""Real sockets on loopback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
+
+import pytest
+import pytest_twisted
+
+from kproxy_tw.listen.service import ListenConfig, UdpListener, kernel_drops
+
+Datagrams = list[tuple[bytes, str, int]]
+
+
+@contextmanager
+def sender(family: int = socket.AF_INET) -> Iterator[socket.socket]:
+    """A UDP socket to send from."""
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        yield sock
+
+
+async def wait_for(datagrams: Datagrams, count: int) -> None:
+    """Until so many datagrams are there; a second at most."""
+    for _attempt in range(100):
+        if len(datagrams) >= count:
+            return
+        await deferLater(reactor, 0.01)
+    raise AssertionError(f"{len(datagrams)} of {count} datagrams came")
+
+
+def listener(datagrams: Datagrams, *hosts: str, **config: Any) -> UdpListener:
+    """A started listener on a free port."""
+    service = UdpListener(
+        reactor=reactor,
+        config=ListenConfig(hosts=hosts, port=0, **config),
+        receiver=lambda data, address, port: datagrams.append((data, address, port)),
+    )
+    service.startService()
+    return service
+
+
+@pytest_twisted.ensureDeferred
+async def test_datagrams_arrive_whole_with_their_source() -> None:
+    """The largest datagram that loopback carries is not cut, and the source is the sender's."""
+    datagrams: Datagrams = []
+    service = listener(datagrams, "127.0.0.1")
+    with sender() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.sendto(b"x" * 65507, ("127.0.0.1", service.port))
+        await wait_for(datagrams, 1)
+        assert datagrams == [(b"x" * 65507, "127.0.0.1", sock.getsockname()[1])]
+    await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_socket_takes_both_families_and_shows_ipv4_as_such() -> None:
+    """On ``::``, an IPv4 exporter is 127.0.0.1 and not ::ffff:127.0.0.1."""
+    datagrams: Datagrams = []
+    service = listener(datagrams, "::")
+    with sender() as four, sender(socket.AF_INET6) as six:
+        four.sendto(b"4", ("127.0.0.1", service.port))
+        await wait_for(datagrams, 1)
+        six.sendto(b"6", ("::1", service.port))
+        await wait_for(datagrams, 2)
+    assert [(data, address) for data, address, _port in datagrams] == [(b"4", "127.0.0.1"), (b"6", "::1")]
+    await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_kernel_drops_is_known_to_the_datagram() -> None:
+    """Sent = received + dropped, when the reactor does not read for a while."""
+    datagrams: Datagrams = []
+    service = listener(datagrams, "127.0.0.1", receive_buffer=64 << 10)
+    with sender() as sock:
+        for _datagram in range(500):
+            sock.sendto(b"x" * 1400, ("127.0.0.1", service.port))
+        await deferLater(reactor, 0.1)
+        (status,) = service.status()
+        assert status.kernel_drops > 0
+        assert len(datagrams) + status.kernel_drops == 500
+    await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_in_use_is_refused() -> None:
+    """Two listeners cannot share a port unnoticed."""
+    first = listener([], "127.0.0.1")
+    second = UdpListener(reactor=reactor, config=ListenConfig(port=first.port), receiver=lambda *_: None)
+    with pytest.raises(CannotListenError):
+        second.startService()
+    await first.stopService()
+
+
+def test_sockets_that_cannot_tell_count_no_drops() -> None:
+    """Where SO_MEMINFO is not offered the count is 0, not an error."""
+    with socket.socket() as closed:
+        pass
+    assert kernel_drops(closed) == 0
+
+
+def test_stopping_gives_a_deferred() -> None:
+    """Whoever stops the listener can wait for the sockets to be closed."""
+    service = listener([], "127.0.0.1")
+    assert isinstance(service.stopService(), Deferred)

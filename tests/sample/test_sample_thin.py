@@ -1,0 +1,127 @@
+"""Which records stay, and with what weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from kproxy_tw.decode.records import PacketClock, RecordSet
+from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.sample.pending import SET_OVERHEAD_BYTES, ByteBudget, Groups, PendingRecords
+from kproxy_tw.sample.rates import ConfiguredRates, weigh
+from kproxy_tw.sample.thin import choose
+
+CLOCK = PacketClock(0, 0, 0)
+
+
+class OneByteRecords:
+    """A layout whose records are one byte each: the number of bytes of the flow."""
+
+    flow_type = "netflow9"
+
+    def columns(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> FlowBatch:
+        """The bytes as ``in_bytes``."""
+        values = np.frombuffer(b"".join(records.body for records in sets), np.uint8)
+        kept = values if chosen is None else values[chosen]
+        return FlowBatch(len(kept), {"in_bytes": kept})
+
+
+def groups_of(*sizes: Sequence[int]) -> Groups:
+    """One layout per argument, with record sets of the given sizes, numbered through."""
+    groups: Groups = {}
+    for sets in sizes:
+        layout = OneByteRecords()
+        groups[layout] = [RecordSet(layout, size, bytes(range(size)), CLOCK) for size in sets]
+    return groups
+
+
+def test_everything_stays_below_the_cap() -> None:
+    """No thinning and no index arrays while the allowance is large enough."""
+    choices = choose(groups_of([2, 3], [4]), 9, np.random.default_rng(1))
+    assert [(choice.kept, choice.chosen) for choice in choices] == [(5, None), (4, None)]
+
+
+def test_exactly_the_allowance_stays_above_the_cap() -> None:
+    """Indices are ascending, distinct and within their own layout's records."""
+    choices = choose(groups_of([50, 50], [100]), 30, np.random.default_rng(1))
+    assert sum(choice.kept for choice in choices) == 30
+    for choice in choices:
+        assert choice.chosen is not None
+        assert len(choice.chosen) == choice.kept
+        assert (np.diff(choice.chosen) > 0).all()
+        assert 0 <= choice.chosen[0] <= choice.chosen[-1] < 100
+
+
+def test_every_record_has_the_same_chance() -> None:
+    """Over 4,000 draws of 10 out of 40, each record stays 1,000 times, within 5 standard deviations."""
+    random = np.random.default_rng(7)
+    groups = groups_of([10, 15], [15])
+    first = dict(zip(groups, (0, 25), strict=True))
+    stayed = np.zeros(40)
+    for _draw in range(4000):
+        for choice in choose(groups, 10, random):
+            assert choice.chosen is not None
+            stayed[choice.chosen + first[choice.layout]] += 1
+    deviation = np.sqrt(4000 * 0.25 * 0.75)
+    assert np.abs(stayed - 1000).max() < 5 * deviation
+
+
+def test_estimates_are_unbiased() -> None:
+    """The mean of Σ bytes × rate over 400 draws is within 3 standard errors of the true sum."""
+    random = np.random.default_rng(11)
+    groups = groups_of([200, 55], [120])
+    true = sum(sum(records.body) for sets in groups.values() for records in sets)
+    estimates = []
+    for _draw in range(400):
+        total = 0.0
+        for choice in choose(groups, 25, random):
+            batch = choice.layout.columns(choice.sets, choice.chosen)
+            weigh(batch, ConfiguredRates(device=1), 375 / 25)
+            total += float((batch.column("in_bytes") * batch.column("sample_rate")).sum())
+        estimates.append(total)
+    error = np.std(estimates) / np.sqrt(len(estimates))
+    assert abs(np.mean(estimates) - true) < 3 * error
+
+
+@pytest.mark.parametrize(
+    ("configured", "rate", "origin"),
+    [
+        (ConfiguredRates(flag=10, device=20), 10, "flag"),
+        (ConfiguredRates(device=20), 20, "device"),
+        (ConfiguredRates(), 1, "unknown"),
+    ],
+)
+def test_configured_rates_stand_in_for_what_the_exporter_does_not_tell(
+    configured: ConfiguredRates, rate: float, origin: str
+) -> None:
+    """The flag goes before the device's rate; nobody knowing means 1, and is said so."""
+    batch = FlowBatch(2)
+    assert weigh(batch, configured, 3.0) == origin
+    assert batch.column("sample_rate").tolist() == [rate * 3.0] * 2
+
+
+def test_a_rate_in_the_record_wins_for_the_records_that_have_one() -> None:
+    """Zero in a record means that it tells none."""
+    batch = FlowBatch(2, {"sample_rate": np.array([100.0, 0.0])}, rate_origin="record")
+    assert weigh(batch, ConfiguredRates(device=20), 1.5) == "record"
+    assert batch.column("sample_rate").tolist() == [150.0, 30.0]
+
+
+def test_pending_records_are_bounded_by_their_own_limit_and_the_shared_one() -> None:
+    """What finds no room is refused; taking does not give the budget back before the work is done."""
+    layout = OneByteRecords()
+    records = RecordSet(layout, 10, bytes(10), CLOCK)
+    size = 10 + SET_OVERHEAD_BYTES
+    budget = ByteBudget(3 * size)
+    one, other = PendingRecords(budget, 2 * size), PendingRecords(budget, 2 * size)
+    assert [one.add(records), one.add(records), one.add(records)] == [True, True, False]
+    assert [other.add(records), other.add(records)] == [True, False]
+    assert (one.count, one.bytes, budget.used) == (20, 2 * size, 3 * size)
+    one.take()
+    assert (one.count, one.bytes, one.highwater) == (0, 0, 20)
+    assert not other.add(records)
+    budget.release(2 * size)
+    assert other.add(records)

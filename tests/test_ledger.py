@@ -1,0 +1,102 @@
+"""The ledger's identity and the differences over time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kproxy_tw.ledger import DATAGRAM_DROP_REASONS, RECORD_DROP_REASONS, SAMPLE_SECONDS, History, Ledger
+
+
+def test_every_fate_takes_records_out_of_flight() -> None:
+    """10 received: 4 forwarded, 3 sampled out, 2 dropped leave 1 in flight."""
+    ledger = Ledger()
+    ledger.receive(10)
+    ledger.forward(4)
+    ledger.sample_out(3)
+    ledger.drop("rejected", 2)
+    assert ledger.records_in_flight == 1
+    assert ledger.balanced()
+
+
+def test_a_fate_for_records_that_were_never_received_is_seen() -> None:
+    """Forwarding more than came in leaves the books open."""
+    ledger = Ledger()
+    ledger.receive(1)
+    ledger.forward(2)
+    assert not ledger.balanced()
+
+
+def test_unknown_reasons_are_refused() -> None:
+    """A reason that the contracts do not list cannot slip in."""
+    ledger = Ledger()
+    with pytest.raises(ValueError, match="bad_luck"):
+        ledger.drop("bad_luck", 1)
+    with pytest.raises(ValueError, match="bad_luck"):
+        ledger.drop_datagram("bad_luck")
+
+
+fates = st.lists(st.tuples(st.sampled_from(["forward", "sample", *RECORD_DROP_REASONS]), st.integers(0, 50)))
+
+
+@given(st.lists(fates, max_size=4))
+def test_the_total_balances_when_its_parts_do(devices: list[list[tuple[str, int]]]) -> None:
+    """Sums of balanced ledgers are balanced and hold the sums of their counts."""
+    ledgers = []
+    for device in devices:
+        ledger = Ledger()
+        for fate, count in device:
+            ledger.receive(count)
+            if fate == "forward":
+                ledger.forward(count)
+            elif fate == "sample":
+                ledger.sample_out(count)
+            else:
+                ledger.drop(fate, count)
+        ledgers.append(ledger)
+    total = Ledger.total(ledgers)
+    assert total.balanced()
+    assert total.records_received == sum(count for device in devices for _fate, count in device)
+    assert total.records_dropped["rejected"] == sum(
+        count for device in devices for fate, count in device if fate == "rejected"
+    )
+
+
+def test_json_names_follow_the_contract() -> None:
+    """Keys are CamelCase and each reason is there from the start, so that dashboards find it."""
+    ledger = Ledger()
+    ledger.drop_datagram("malformed")
+    document = ledger.as_json()
+    assert set(document) == {
+        "DatagramsReceived",
+        "RecordsReceived",
+        "RecordsForwarded",
+        "RecordsSampledOut",
+        "RecordsDropped",
+        "RecordsInFlight",
+        "DatagramsDropped",
+        "KernelDrops",
+        "SequenceGaps",
+        "MessagesSent",
+        "BytesSent",
+        "MessagesRetried",
+    }
+    assert document["RecordsDropped"] == dict.fromkeys(RECORD_DROP_REASONS, 0)
+    assert document["DatagramsDropped"] == dict.fromkeys(DATAGRAM_DROP_REASONS, 0) | {"malformed": 1}
+
+
+def test_differences_look_back_one_and_fifteen_minutes() -> None:
+    """A counter that grows by 1 a second differs by 60 over a minute and by 900 over fifteen."""
+    history = History()
+    for second in range(0, 2000, SAMPLE_SECONDS):
+        history.sample(second)
+    assert history.difference(2000, 60) == 60
+    assert history.difference(2000, 900) == 900
+
+
+def test_a_young_history_differs_from_zero() -> None:
+    """Before the first minute is over, the difference is all there was since the start."""
+    history = History()
+    history.sample(7)
+    assert history.difference(10, 60) == 10

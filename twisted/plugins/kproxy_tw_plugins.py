@@ -1,0 +1,6 @@
+"""What ``twistd`` finds of this package."""
+
+from twisted.application.service import ServiceMaker
+
+kproxy = ServiceMaker("kproxy", "kproxy_tw.commands.kproxy", "Flow proxy for Kentik-compatible backends", "kproxy")
+kcollect = ServiceMaker("kcollect", "kproxy_tw.commands.kcollect", "Receiving side for kproxy and kbgp", "kcollect")
