@@ -18,7 +18,8 @@ $(READY): setup.py setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name it: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=66.1" wheel build
-	$(BIN)/python -m pip install --quiet --editable ".[test,lint]"
+	@# setuptools warns of the editable mode that setup.cfg asks for; tests/packaging tell when it stops working.
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[test,lint]"
 	@touch $@
 
 demo: $(READY)
@@ -36,6 +37,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 wheel: $(READY)
+	rm -rf build  # setuptools would pack what an older build left there
 	$(BIN)/python -m build --quiet --wheel --outdir dist .
 
 docs-flags: $(READY)

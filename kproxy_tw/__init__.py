@@ -9,7 +9,10 @@ Where things stand::
     reader       bounded network-order cursor; the only place that unpacks bytes
     ledger       what happened to every record: counts, rates, high-water marks
     status       frozen values that pages and JSON are made from
+    intake       whose datagram is it: source address, device, walk
     pipeline     the tick: per device, once a second, sample, columns, enrich, encode, deliver
+    service      timers and threads around the pipelines, and the drained stop
+    overview     gathers what the parts know of themselves for pages and metrics
     commands/    command line: one flag table per daemon, Options and makeService
     listen/      UDP sockets; the only way telemetry bytes come in
     devices/     registry, exporter sessions, device API client, refresh

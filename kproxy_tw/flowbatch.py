@@ -1,7 +1,7 @@
 """FlowBatch: many flows as columns, the one shape that every stage behind decoding speaks.
 
 A batch holds only the columns that its source filled; an absent column means zero
-(or empty) for each flow. Column names are the kflow field names in snake case, so
+(or empty, or unset) for each flow. Column names are the kflow field names in snake case, so
 that a reader of ``kflow/layout.py`` knows them already. Three differ on purpose:
 
 ``timestamp_nano``
@@ -43,7 +43,10 @@ NUMBERS: Mapping[str, np.dtype[np.generic]] = {
     }.items()
     for name in names.split()
 }
-"""Columns of one number a flow: name to dtype; shape ``(length,)``. ``app_protocol`` absent means unset."""
+"""Columns of one number a flow: name to dtype; shape ``(length,)``."""
+
+UNSET_APP_PROTOCOL = 0xFFFFFFFF
+"""``app_protocol`` of a flow that has none; what an absent column means for it, where others mean zero."""
 
 ADDRESSES: tuple[str, ...] = (
     "ipv6_src_addr",
@@ -68,6 +71,8 @@ TEXTS: tuple[str, ...] = (
 
 
 def _empty(name: str, length: int) -> Column:
+    if name == "app_protocol":
+        return np.full(length, UNSET_APP_PROTOCOL, np.uint32)
     if name in NUMBERS:
         return np.zeros(length, NUMBERS[name])
     if name in ADDRESSES:

@@ -42,6 +42,9 @@ class ProxyStatus(Protocol):
     def devices(self) -> Sequence[DeviceStatus]:
         """Registered devices that have sent something since the start, by name."""
 
+    def device(self, device_id: int) -> DeviceStatus | None:
+        """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
+
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
 

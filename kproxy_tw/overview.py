@@ -99,6 +99,18 @@ class Overview:
             (self._device(device) for device in self.intake.devices.values()), key=lambda device: device.device_name
         )
 
+    def device(self, device_id: int) -> DeviceStatus | None:
+        """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
+        intake = self.intake.devices.get(device_id)
+        if intake is None:
+            return None
+        templates = tuple(
+            {"source": address, **template}
+            for address, session in sorted(intake.sessions.items())
+            for template in session.templates.describe()
+        )
+        return attrs.evolve(self._device(intake), templates=templates)
+
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
         return self.sources.unregistered(self.clock.seconds())
@@ -113,7 +125,7 @@ class Overview:
             device_id=pipeline.device.device_id,
             device_name=pipeline.device.name,
             company_id=pipeline.device.company_id,
-            flow_types=tuple(sorted(pipeline.flow_types)),
+            flow_types=tuple(sorted({kind for session in intake.sessions.values() for kind in session.flow_types})),
             in1=intake.received.difference(ledger.datagrams_received, MINUTE),
             out1=intake.sent.difference(ledger.messages_sent, MINUTE),
             in15=intake.received.difference(ledger.datagrams_received, QUARTER_HOUR),
@@ -129,7 +141,4 @@ class Overview:
             sample_rate=pipeline.rate,
             rate_origin=pipeline.rate_origin,
             ledger=ledger,
-            templates=tuple(
-                template for session in intake.sessions.values() for template in session.templates.describe()
-            ),
         )

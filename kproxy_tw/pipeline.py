@@ -23,12 +23,15 @@ from kproxy_tw.sample.rates import UNSAMPLED, ConfiguredRates, weigh
 from kproxy_tw.sample.thin import Choice, choose
 from kproxy_tw.sample.window import CapWindow
 
+MAX_MESSAGE_FLOWS = 65_536
+"""Flows of one message, and so of one device and second: 22.5 MB before packing, well below what kflow allows."""
+
 
 @attrs.frozen(kw_only=True)
 class SampleConfig:
     """The cap.
 
-    :ivar max_fps: flows per second of a device for which the API names no ``max_flow_rate``; 0 for no cap.
+    :ivar max_fps: flows per second of a device for which the API names no ``max_flow_rate``.
     :ivar interval_seconds: length of the window in which unused allowance may be used later.
     :ivar sample_rate: rate of devices that tell none, before the API's; 0 for not set.
     :ivar max_pending_bytes: raw records of one device that may wait for the tick.
@@ -123,7 +126,6 @@ class DevicePipeline:
         self.ledger = ledger
         self.converting = False
         self.rate, self.rate_origin = UNSAMPLED, "unknown"
-        self.flow_types: set[str] = set()
         self.pending = PendingRecords(budget, config.max_pending_bytes)
         self._config = config
         self._budget = budget
@@ -133,13 +135,13 @@ class DevicePipeline:
     def update(self, device: Device, now: float) -> None:
         """Take over the device's settings, at the start and whenever the API changes them."""
         self.device = device
-        self.max_fps = float(device.max_flow_rate or self._config.max_fps)
-        self._window = CapWindow(self.max_fps, self._config.interval_seconds, now) if self.max_fps > 0 else None
+        # One message a second cannot carry more than one message can hold.
+        self.max_fps = min(float(device.max_flow_rate or self._config.max_fps), float(MAX_MESSAGE_FLOWS))
+        self._window = CapWindow(self.max_fps, self._config.interval_seconds, now)
 
     def take(self, walk: Walk) -> None:
         """Count the records of a datagram and keep them for the tick."""
         ledger = self.ledger
-        self.flow_types.add(walk.flow_type)
         ledger.receive(walk.records)
         if walk.no_template:
             ledger.drop("no_template", walk.no_template)
@@ -157,13 +159,12 @@ class DevicePipeline:
         seen, size = self.pending.count, self.pending.bytes
         if self.converting or not seen:
             return None
-        allowance = seen if self._window is None else self._window.allowance(now)
+        allowance = min(self._window.allowance(now), MAX_MESSAGE_FLOWS)
         if allowance < 1:
             return None
         choices = choose(self.pending.take(), allowance, self._random)
         kept = min(seen, allowance)
-        if self._window is not None:
-            self._window.spend(kept)
+        self._window.spend(kept)
         self.ledger.sample_out(seen - kept)
         self.converting = True
         return Job(

@@ -33,6 +33,11 @@ def unpacker(layout: str) -> Callable[[Buffer, int], tuple[int, ...]]:
     return read
 
 
+def trusted_unpacker(layout: str) -> Callable[[Buffer, int], tuple[int, ...]]:
+    """Like :func:`unpacker`, at half the cost, for hot loops that have checked that the bytes are there."""
+    return struct.Struct("!" + layout).unpack_from
+
+
 class Reader:
     """Reads forward through ``data[start:end]`` and never beyond.
 

@@ -22,7 +22,8 @@ class DeviceStatus:
     :ivar sources: addresses it has sent from.
     :ivar channel_highwater: queue name to the longest length it ever had.
     :ivar max_fps: the cap in force, flows per second.
-    :ivar templates: JSON-ready descriptions of the templates in force, for the device page.
+    :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
+        address; only in the status of a single device.
     """
 
     device_id: int

@@ -60,7 +60,6 @@ def test_all_formats_end_in_one_message() -> None:
     assert decoded.batch.length == 32
     assert decoded.batch.column("in_bytes").sum() == 3 * flows["bytes"].sum() + packets.sum()
     assert set(decoded.batch.column("dst_as")[:24].tolist()) == set(flows["dst_as"].tolist())
-    assert device.flow_types == {"netflow5", "netflow9", "ipfix", "sflow"}
 
 
 def test_over_the_cap_estimates_stay_near_the_truth() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from klein import Klein
 from klein.resource import KleinResource
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -27,6 +27,9 @@ from kproxy_tw.web.app import StaticFiles
 
 ANSWER_SECONDS = 60.0
 """Longest time for an answer; then 503, and a message that still waits is taken back."""
+
+WARNING_SECONDS = 60.0
+"""Least time between two warnings that the store takes no more."""
 
 Handler = Callable[..., Awaitable[bytes]]
 
@@ -56,6 +59,7 @@ class CollectorApp:
         self._counts = counts
         self._reactor = reactor
         self._under_way = 0
+        self._next_warning = float("-inf")
         self._idle: Deferred[None] | None = None
 
     def idle(self) -> Deferred[None]:
@@ -109,7 +113,7 @@ class CollectorApp:
         def answered(request: Any, **parts: Any) -> Deferred[bytes]:
             answering = Deferred.fromCoroutine(self._watched(handler, request, parts))
             answering.addTimeout(ANSWER_SECONDS, self._reactor)
-            answering.addErrback(lambda failure: self.failed(request, failure))
+            answering.addErrback(self._unless_gone, request)
             if path:
                 answering.addCallback(self._counted, request, path)
             return answering
@@ -153,6 +157,11 @@ class CollectorApp:
         emails, tokens = (header_values(request, name) for name in (EMAIL_HEADER, TOKEN_HEADER))
         return self._credentials.match_headers(emails, tokens)
 
+    def _unless_gone(self, failure: Failure, request: Any) -> bytes:
+        if failure.check(CancelledError):
+            failure.raiseException()  # the client went away; klein drops this
+        return self.failed(request, failure)
+
     def failed(self, request: Any, failure: Failure) -> bytes:
         """Turn any failure into an answer; what is nobody's fault but ours is logged."""
         error = failure.value
@@ -161,6 +170,7 @@ class CollectorApp:
         if isinstance(error, Refused):
             return refuse(request, error)
         if isinstance(error, StoreError):
+            self._warn(str(error))
             return refuse(request, busy(str(error)))
         if isinstance(error, DeferredTimeout):
             return refuse(request, busy(f"no answer within {ANSWER_SECONDS:.0f} s"))
@@ -168,6 +178,13 @@ class CollectorApp:
             return self._no_route(request, error)
         self.log.failure("a request failed", failure=failure)
         return answer_json(request, {"error": "internal error; the log has it"}, status=500)
+
+    def _warn(self, problem: str) -> None:
+        """Log what keeps the store from taking more, not for every sender again."""
+        now = self._reactor.seconds()
+        if now >= self._next_warning:
+            self._next_warning = now + WARNING_SECONDS
+            self.log.warn("clients are told to try again: {problem}", problem=problem)
 
     def _no_route(self, request: Any, error: HTTPException) -> bytes:
         if error.code == 405:

@@ -25,7 +25,7 @@ from kproxy_tw.flowbatch import FlowBatch
 FILE_NAME = "kcollect.duckdb"
 
 SETTINGS: Mapping[str, Any] = {
-    "memory_limit": "512MB",
+    "memory_limit": "256MB",
     "threads": 2,
     "checkpoint_threshold": "64MB",
     "enable_external_access": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from twisted.application.service import IService
@@ -10,6 +11,10 @@ from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
 from kproxy_tw.errors import ConfigError
+
+COLLECTION_THRESHOLDS = (100_000, 50, 1000)
+"""For Python's cycle collector. A busy second leaves tens of thousands of record sets waiting, none of them in a
+cycle; at the usual thresholds looking through them again and again took a fifth of the receive path's time."""
 
 
 class Options(CommandOptions):
@@ -45,6 +50,9 @@ def makeService(options: Options) -> IService:
         from kproxy_tw.assembly import kproxy_service
         from kproxy_tw.commands.configuration import kproxy_config
 
-        return kproxy_service(kproxy_config(options), reactor)
+        service = kproxy_service(kproxy_config(options), reactor)
+        gc.freeze()
+        gc.set_threshold(*COLLECTION_THRESHOLDS)
+        return service
 
     return command_service(options, build)

@@ -41,6 +41,7 @@ _LEVELS = {
     "error": LogLevel.error,
     "panic": LogLevel.critical,
 }
+_LIBRARIES = {"debug": LogLevel.info, "info": LogLevel.warn}
 
 
 def event_text(event: LogEvent) -> str | None:
@@ -117,11 +118,13 @@ class Silence:
 
 
 def level_predicate(level: str) -> LogLevelFilterPredicate:
-    """Say which events pass at ``-log_level`` ``level``; ``debug`` means ours, ``access`` everybody's."""
-    least = _LEVELS[level]
-    others = LogLevel.info if level == "debug" else least
-    predicate = LogLevelFilterPredicate(defaultLogLevel=others)
-    predicate.setLogLevelForNamespace(OWN_NAMESPACE, least)
+    """Say which events pass at ``-log_level`` ``level``.
+
+    Libraries are one step quieter than we are: what they call information (each request to a page, each
+    factory) comes with ``debug``, and their details come with ``access``.
+    """
+    predicate = LogLevelFilterPredicate(defaultLogLevel=_LIBRARIES.get(level, _LEVELS[level]))
+    predicate.setLogLevelForNamespace(OWN_NAMESPACE, _LEVELS[level])
     return predicate
 
 

@@ -82,11 +82,11 @@ class CommandOptions(usage.Options):
         return self._origins[normal(name)]
 
     def effective(self) -> dict[str, Value]:
-        """Give the flags that have a value, for people to see: secrets are ``***``."""
+        """Give the settings, for people to see: what was given, and the defaults in force; secrets are ``***``."""
         return {
             key: _shown(flag, self[key])
             for key, flag in self._table.items()
-            if self[key] is not None and (flag.kind != "bool" or self._origins[key] != "default" or flag.default)
+            if self._origins[key] != "default" or (flag.state is State.WORKS and self[key] not in (None, False))
         }
 
     def warnings(self) -> list[str]:

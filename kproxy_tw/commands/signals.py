@@ -34,13 +34,21 @@ class StopOnSignal(Service):
         self._take_over()
 
     def startService(self) -> None:
-        """Take the signals over again when the reactor, starting, has put in its own handlers."""
+        """Arrange for the signals to stay ours when the reactor, starting, puts in its own handlers.
+
+        A signal that comes between those and ours is held back until ours are there.
+        """
         super().startService()
+        self._reactor.addSystemEventTrigger("before", "startup", self._hold_back)
         self._reactor.callWhenRunning(self._take_over)
+
+    def _hold_back(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def _take_over(self) -> None:
         for number in SIGNALS:
             signal.signal(number, self._received)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         # Signal handlers run between any two instructions: leave all work to the reactor's next turn.

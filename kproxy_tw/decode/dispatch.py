@@ -37,7 +37,7 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
     :raises UnknownVersion: no protocol that we know.
     :raises MalformedInput: the header or the length is unusable; nothing of the datagram was taken.
     """
-    flow_type = detect(data)
+    flow_type = FIRST_BYTES.get(data[:2]) or detect(data)
     if flow_type == "netflow9":
         return netflow9.walk(data, templates, received_ns)
     if flow_type == "ipfix":

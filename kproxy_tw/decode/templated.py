@@ -13,10 +13,10 @@ import attrs
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
 from kproxy_tw.decode.templates import FIRST_TEMPLATE_ID, Template, TemplateCache
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.reader import unpacker
+from kproxy_tw.reader import trusted_unpacker
 
 SET_HEADER_LENGTH = 4
-_SET_HEADER = unpacker("HH")
+_SET_HEADER = trusted_unpacker("HH")
 
 LearnTemplates = Callable[[TemplateCache, int, bytes, int, int], int]
 """Takes the templates in ``data[start:stop]`` into a cache: ``(cache, domain, data, start, stop)`` to their number.
@@ -43,7 +43,6 @@ class Dialect:
     learn_options: LearnTemplates
 
 
-@attrs.define(slots=True)
 class SetWalk:
     """Walks the sets of one message.
 
@@ -52,26 +51,33 @@ class SetWalk:
     :ivar waiting: (template id, start, stop) of sets whose template is not known (yet).
     """
 
-    dialect: Dialect
-    domain: int
-    templates: TemplateCache
-    clock: PacketClock
-    walk: Walk
-    others: int = 0
-    waiting: list[tuple[int, int, int]] = attrs.field(factory=list)
+    __slots__ = ("clock", "dialect", "domain", "others", "templates", "waiting", "walk")
+
+    def __init__(self, dialect: Dialect, domain: int, templates: TemplateCache, clock: PacketClock, walk: Walk) -> None:
+        self.dialect = dialect
+        self.domain = domain
+        self.templates = templates
+        self.clock = clock
+        self.walk = walk
+        self.others = 0
+        self.waiting: list[tuple[int, int, int]] = []
 
     def run(self, data: bytes, start: int, end: int) -> None:
         """Walk the sets in ``data[start:end]``; a set without template stays in ``waiting``."""
         position = start
         while end - position >= SET_HEADER_LENGTH:
             set_id, length = _SET_HEADER(data, position)
-            stop = position + length
+            first, stop = position + SET_HEADER_LENGTH, position + length
             if length < SET_HEADER_LENGTH or stop > end:
                 break
-            if set_id >= FIRST_TEMPLATE_ID:
-                self._records(data, set_id, position + SET_HEADER_LENGTH, stop)
+            if set_id < FIRST_TEMPLATE_ID:
+                self._templates(data, set_id, first, stop)
             else:
-                self._templates(data, set_id, position + SET_HEADER_LENGTH, stop)
+                template = self.templates.find(self.dialect.version, self.domain, set_id)
+                if template is not None and template.flow_length:
+                    self._flows(template, data, first, stop)
+                else:
+                    self._records(template, data, set_id, first, stop)
             position = stop
         if position < end and any(data[position:end]):  # zeros up to the end are padding
             self.spoiled()
@@ -87,7 +93,8 @@ class SetWalk:
         """Records may stand before their template in the same message."""
         waiting, self.waiting = self.waiting, []
         for template_id, start, stop in waiting:
-            self._records(data, template_id, start, stop)
+            template = self.templates.find(self.dialect.version, self.domain, template_id)
+            self._records(template, data, template_id, start, stop)
 
     def _templates(self, data: bytes, set_id: int, start: int, stop: int) -> None:
         if set_id == self.dialect.template_set:
@@ -102,10 +109,24 @@ class SetWalk:
         except MalformedInput:
             self.spoiled()
 
-    def _records(self, data: bytes, template_id: int, start: int, stop: int) -> None:
-        template = self.templates.find(self.dialect.version, self.domain, template_id)
+    def _flows(self, template: Template, data: bytes, start: int, stop: int) -> None:
+        """The common case: flow records of one length."""
+        size = template.flow_length
+        count = (stop - start) // size
+        if count:
+            self.walk.records += count
+            body = data[start : start + count * size]
+            self.walk.sets.append(RecordSet(template.layout, count, body, self.clock))
+        elif any(data[start:stop]):
+            self.spoiled()
+
+    def _records(self, template: Template | None, data: bytes, template_id: int, start: int, stop: int) -> None:
+        """Any records."""
         if template is None:
             self.waiting.append((template_id, start, stop))
+            return
+        if template.flow_length:
+            self._flows(template, data, start, stop)
             return
         layout = template.layout
         starts: tuple[int, ...] = ()

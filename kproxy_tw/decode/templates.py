@@ -56,11 +56,17 @@ class Template:
     :ivar content: its field specifiers as sent: the same content again means that nothing changed.
     :ivar scopes: how many of the fields are scope fields; 0 for a template of data records.
     :ivar layout: how its records are laid out.
+    :ivar flow_length: bytes of a record if its records are flows of one length, else 0: what the walk asks first.
     """
 
     content: bytes
     scopes: int
     layout: TemplateLayout
+    flow_length: int = attrs.field(init=False)
+
+    @flow_length.default
+    def _flow_length(self) -> int:
+        return 0 if self.is_options or self.layout.is_variable else self.layout.minimum
 
     @property
     def is_options(self) -> bool:

@@ -22,7 +22,7 @@ from kproxy_tw.deliver.target import target
 from kproxy_tw.devices.backoff import Uniform
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.interfaces import Answer, UpstreamSession
-from kproxy_tw.ledger import History, Ledger
+from kproxy_tw.ledger import Ledger
 
 HEADERS = {"Content-Type": "application/binary", "Content-Encoding": "gzip"}
 
@@ -116,7 +116,6 @@ class DeviceSender:
         uniform: Uniform = random.uniform,
     ) -> None:
         self.sessions = sessions
-        self._history = History()
         self._reactor = reactor
         self._url = url
         self._sender_id = sender_id
@@ -185,14 +184,6 @@ class DeviceSender:
         """Drop what waits, except the message under way."""
         for message in self._queue.clear():
             self._ledger.drop(reason, message.flows)
-
-    def sample(self) -> None:
-        """Take a reading of the messages sent, every ``ledger.SAMPLE_SECONDS``."""
-        self._history.sample(self._ledger.messages_sent)
-
-    def sent(self, seconds: int) -> int:
-        """Messages sent in the last ``seconds``, 15 minutes at most."""
-        return self._history.difference(self._ledger.messages_sent, seconds)
 
     def status(self) -> SenderStatus:
         """How it fares now."""

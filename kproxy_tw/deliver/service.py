@@ -9,7 +9,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -18,12 +17,12 @@ from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.target import Recipient, sender_id
 from kproxy_tw.devices.backoff import Uniform
-from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, EndpointStatus
 
 
 class DeliveryService(Service):
-    """Owns every sender. Start it before the first message comes and stop it after the last one.
+    """Owns every sender. It is to be stopped after the last message has come.
 
     :param new_sessions: makes the two sessions of one device; they connect when they are first used.
     :param url: the flow endpoint.
@@ -52,19 +51,10 @@ class DeliveryService(Service):
         self._room = SharedRoom(config.max_total_bytes)
         self._senders: dict[int, DeviceSender] = {}
         self._leaving: set[Deferred[None]] = set()
-        self._readings = LoopingCall(self._take_readings)
-        self._readings.clock = reactor
-
-    def startService(self) -> None:
-        """Start the timer of the readings."""
-        super().startService()
-        self._readings.start(SAMPLE_SECONDS, now=False)
 
     def stopService(self) -> Deferred[None]:
         """Send what waits, ``config.drain_seconds`` at most; fires when all is sent or dropped, and all is closed."""
         super().stopService()
-        if self._readings.running:
-            self._readings.stop()
         for device_id in list(self._senders):
             self._drain(device_id, "shutdown")
         return DeferredList(list(self._leaving)).addCallback(lambda _all: None)
@@ -127,6 +117,11 @@ class DeliveryService(Service):
             "MaxBytes": self._config.max_total_bytes,
         }
 
+    def highwater(self, device_id: int) -> int:
+        """The most messages that ever waited for a device; 0 if it has no sender."""
+        sender = self._senders.get(device_id)
+        return sender.status().queue_highwater if sender else 0
+
     def check(self) -> Check:
         """The check ``delivery``: failing while any device's delivery is."""
         known = [sender.status() for sender in self._senders.values()]
@@ -152,7 +147,3 @@ class DeliveryService(Service):
     def _left(self, done: Deferred[None]) -> None:
         self._leaving.discard(done)
         done.callback(None)
-
-    def _take_readings(self) -> None:
-        for sender in self._senders.values():
-            sender.sample()

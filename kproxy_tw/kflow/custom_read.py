@@ -18,7 +18,9 @@ from kproxy_tw.kflow.layout import (
     Positions,
     Words,
 )
-from kproxy_tw.kflow.pointed_read import blobs, lists, texts
+from kproxy_tw.kflow.pointed_read import blobs, texts
+from kproxy_tw.kflow.pointer_read import lists, struct_sizes
+from kproxy_tw.kflow.unpack import Segments
 
 MAX_CUSTOM_COLUMNS = 512
 """Different ids in one message."""
@@ -40,24 +42,22 @@ class _Values:
         return _Values(self.rows[chosen], self.places[chosen], self.data_words[chosen], self.pointer_words[chosen])
 
 
-def _values(words: Words, slots: Positions) -> _Values:
+def _values(message: Segments, slots: Positions) -> _Values:
     """Where each value of each row's list stands."""
-    found = lists(words, slots, COMPOSITE_LIST, "custom")
-    tags = words[found.starts]
-    counts = ((tags & _LOW) >> np.uint64(2)).astype(np.int64)
-    data_words = (tags >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64)
-    pointer_words = (tags >> np.uint64(48)).astype(np.int64)
-    if np.any(tags & np.uint64(3)) or np.any((data_words < 2) & (counts > 0)):
-        raise MalformedInput("custom is not a list of custom values in some row")
-    sizes = data_words + pointer_words
+    found = lists(message, slots, COMPOSITE_LIST, "custom")
+    structs = struct_sizes(message.words[found.starts])
+    counts = structs.counts
+    sizes = structs.data_words + structs.pointer_words
+    if np.any((structs.data_words < 2) & (counts > 0)):
+        raise MalformedInput("custom is not a list of custom values in some flow")
     if np.any(counts * sizes > found.counts):
-        raise MalformedInput("custom has more values than words in some row")
+        raise MalformedInput("custom has more values than words in some flow")
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return _Values(
         rows=np.repeat(found.rows, counts),
         places=np.repeat(found.starts + 1, counts) + within * np.repeat(sizes, counts),
-        data_words=np.repeat(data_words, counts),
-        pointer_words=np.repeat(pointer_words, counts),
+        data_words=np.repeat(structs.data_words, counts),
+        pointer_words=np.repeat(structs.pointer_words, counts),
     )
 
 
@@ -70,28 +70,28 @@ def _numbers(words: Words, values: _Values, kind: int) -> Column:
     return low.view(code) if code.endswith("4") else low.astype(code)
 
 
-def _pointed(words: Words, values: _Values, kind: int, allowance: Allowance) -> Column:
+def _pointed(message: Segments, values: _Values, kind: int, allowance: Allowance) -> Column:
     """The texts or addresses, one a value."""
     if not values.pointer_words.all():
         raise MalformedInput("a custom text or address has no room for its pointer")
     slots = values.places + values.data_words
     if kind == TEXT_KIND:
-        return texts(words, slots, allowance, "a custom text")
-    return blobs(words, slots, _ADDRESS_SIZES, allowance, "a custom address")
+        return texts(message, slots, allowance, "a custom text")
+    return blobs(message, slots, _ADDRESS_SIZES, allowance, "a custom address")
 
 
-def _column(words: Words, values: _Values, kind: int, length: int, allowance: Allowance) -> Column:
+def _column(message: Segments, values: _Values, kind: int, length: int, allowance: Allowance) -> Column:
     if kind in (TEXT_KIND, ADDRESS_KIND):
-        content = _pointed(words, values, kind, allowance)
+        content = _pointed(message, values, kind, allowance)
     else:
-        content = _numbers(words, values, kind)
+        content = _numbers(message.words, values, kind)
     allowance.take(length * content[:1].nbytes, "a custom column")
     column = np.zeros((length, *content.shape[1:]), content.dtype)
     column[values.rows] = content
     return column
 
 
-def custom_columns(words: Words, slots: Positions, allowance: Allowance) -> dict[int, Column]:
+def custom_columns(message: Segments, slots: Positions, allowance: Allowance) -> dict[int, Column]:
     """Custom columns by id, zero or empty in rows that do not have them.
 
     Values of a kind that the schema does not know are left out. Where a row has an id twice, its last
@@ -100,7 +100,8 @@ def custom_columns(words: Words, slots: Positions, allowance: Allowance) -> dict
     :param slots: where the rows' pointers to their lists stand.
     :raises MalformedInput: not such lists, too many ids, an id of two kinds, or columns beyond the allowance.
     """
-    values = _values(words, slots)
+    words = message.words
+    values = _values(message, slots)
     kinds = (words[values.places + 1] & np.uint64(0xFFFF)).astype(np.int64)
     known = np.flatnonzero(kinds < len(CUSTOM_KINDS))
     values, kinds = values.of(known), kinds[known]
@@ -113,5 +114,5 @@ def custom_columns(words: Words, slots: Positions, allowance: Allowance) -> dict
     for number, chosen in zip(numbers.tolist(), np.split(order, firsts)[1:], strict=True):
         if np.any(kinds[chosen] != kinds[chosen[0]]):
             raise MalformedInput(f"custom column {number} has values of two types")
-        columns[number] = _column(words, values.of(chosen), int(kinds[chosen[0]]), len(slots), allowance)
+        columns[number] = _column(message, values.of(chosen), int(kinds[chosen[0]]), len(slots), allowance)
     return columns

@@ -27,13 +27,13 @@ from kproxy_tw.kflow.layout import (
     WORD,
     Positions,
     Words,
+    struct_size,
 )
 from kproxy_tw.kflow.pointed_write import (
     Pointed,
     byte_list_sizes,
     list_pointers,
     starts_of,
-    struct_size,
     text_words,
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.flowbatch import NUMBERS, Column, FlowBatch
+from kproxy_tw.flowbatch import NUMBERS, UNSET_APP_PROTOCOL, Column, FlowBatch
 from kproxy_tw.kflow.allowance import Allowance
 from kproxy_tw.kflow.body import inflate, without_prefix
 from kproxy_tw.kflow.custom_read import custom_columns
@@ -21,15 +21,14 @@ from kproxy_tw.kflow.layout import (
     FLAG_SAMPLE_ADJUSTED,
     POINTERS,
     ROW_WORDS,
-    UNSET_APP_PROTOCOL,
     WORD,
     Positions,
-    Words,
     row_dtype,
 )
-from kproxy_tw.kflow.pack import unpack
-from kproxy_tw.kflow.pointed_read import blobs, lists, texts
+from kproxy_tw.kflow.pointed_read import blobs, texts
+from kproxy_tw.kflow.pointer_read import lists, root, struct_sizes
 from kproxy_tw.kflow.rates import SCALE
+from kproxy_tw.kflow.unpack import Segments, unpack
 
 MAX_DECODED_BYTES = 64 * 1024 * 1024
 """Usual bound on the inflated body, on the unpacked message, and on the text and custom columns."""
@@ -71,21 +70,27 @@ class _Rows:
         return self.start + self.data_words + index + np.arange(self.length) * step
 
 
-def _rows(words: Words, limit: int) -> _Rows:
+_NO_ROWS = _Rows(0, 0, 0, 0)
+
+
+def _rows(message: Segments, limit: int) -> _Rows:
     """Find the list of flows."""
-    root = int(words[0])
-    data_words, pointer_words = root >> 32 & 0xFFFF, root >> 48
-    if root & 3 or not pointer_words:
-        return _Rows(0, 0, 0, 0)
-    found = lists(words, np.array([1 + data_words]), COMPOSITE_LIST, "msgs")
+    found_root = root(message)
+    if found_root is None or not found_root[1].pointer_words[0]:
+        return _NO_ROWS
+    start, sizes = found_root
+    found = lists(message, start + sizes.data_words, COMPOSITE_LIST, "msgs")
     if not len(found.rows):
-        return _Rows(0, 0, 0, 0)
-    start = int(found.starts[0])
-    tag = int(words[start])
-    length = (tag & 0xFFFFFFFF) >> 2
+        return _NO_ROWS
+    structs = struct_sizes(message.words[found.starts])
+    length, data_words, pointer_words = (
+        int(numbers[0]) for numbers in (structs.counts, structs.data_words, structs.pointer_words)
+    )
     if length * ROW_WORDS * WORD > limit:
         raise MalformedInput(f"{length} flows in one message take more than {limit} bytes")
-    return _Rows(start + 1, length, tag >> 32 & 0xFFFF, tag >> 48)
+    if length * (data_words + pointer_words) > found.counts[0]:
+        raise MalformedInput(f"{length} flows do not fit into their list")
+    return _Rows(int(found.starts[0]) + 1, length, data_words, pointer_words)
 
 
 def _seconds(fields: Column) -> Column:
@@ -115,33 +120,33 @@ def _data_columns(fields: npt.NDArray[np.void]) -> dict[str, Column]:
     return filled
 
 
-def _pointed_columns(words: Words, rows: _Rows, allowance: Allowance) -> dict[str, Column]:
+def _pointed_columns(message: Segments, rows: _Rows, allowance: Allowance) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     for pointer in POINTERS:
         slots = rows.slots(pointer.index)
-        if not pointer.column or slots is None or not words[slots].any():
+        if not pointer.column or slots is None or not message.words[slots].any():
             continue
         if pointer.kind == "text":
-            column = texts(words, slots, allowance, pointer.name)
+            column = texts(message, slots, allowance, pointer.name)
         else:
-            column = blobs(words, slots, (_ADDRESS_BYTES,), allowance, pointer.name)
+            column = blobs(message, slots, (_ADDRESS_BYTES,), allowance, pointer.name)
         if column.any() if pointer.kind == "data" else (column != b"").any():
             columns[pointer.column] = column
     return columns
 
 
-def _decode(words: Words, limit: int) -> DecodedFlows:
-    rows = _rows(words, limit)
+def _decode(message: Segments, limit: int) -> DecodedFlows:
+    rows = _rows(message, limit)
     dtype = row_dtype(rows.data_words, rows.pointer_words)
-    fields = np.ndarray(rows.length, dtype, buffer=words.data, offset=rows.start * WORD)
+    fields = np.ndarray(rows.length, dtype, buffer=message.words.data, offset=rows.start * WORD)
     allowance = Allowance(limit)
-    columns = _data_columns(fields) | _pointed_columns(words, rows, allowance)
+    columns = _data_columns(fields) | _pointed_columns(message, rows, allowance)
     slots = rows.slots(CUSTOM_POINTER)
     names = dtype.names or ()
     return DecodedFlows(
         batch=FlowBatch(rows.length, columns, rate_origin="record" if "sample_rate" in columns else "unknown"),
         device_ids=fields["device_id"].copy() if "device_id" in names else np.zeros(rows.length, np.uint32),
-        custom={} if slots is None else custom_columns(words, slots, allowance),
+        custom={} if slots is None else custom_columns(message, slots, allowance),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from isal import igzip
 
-from kproxy_tw.flowbatch import NUMBERS, Column, FlowBatch
+from kproxy_tw.flowbatch import NUMBERS, UNSET_APP_PROTOCOL, Column, FlowBatch
 from kproxy_tw.kflow.body import PREFIX_BYTES
 from kproxy_tw.kflow.custom_write import custom_lists
 from kproxy_tw.kflow.layout import (
@@ -25,20 +25,18 @@ from kproxy_tw.kflow.layout import (
     POINTER_WORDS,
     POINTERS,
     ROW_WORDS,
-    UNSET_APP_PROTOCOL,
     WORD,
     Words,
     row_dtype,
+    struct_size,
 )
-from kproxy_tw.kflow.pack import anonymous_memory, pack
-from kproxy_tw.kflow.pointed_write import Pointed, addresses, list_pointers, struct_size, texts
+from kproxy_tw.kflow.memory import anonymous_memory
+from kproxy_tw.kflow.pack import pack
+from kproxy_tw.kflow.pointed_write import Pointed, addresses, list_pointers, texts
 from kproxy_tw.kflow.rates import SCALE, hundredths
 
-MAX_FLOWS = 65_536
-"""Flows of one message; their rows alone are 22.5 MB."""
-
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""A message before packing: what readers that keep Cap'n Proto's usual limit still accept."""
+"""A message before packing: what readers with Cap'n Proto's usual limit accept. About 195,000 plain flows."""
 
 GZIP_LEVEL = 1
 
@@ -107,16 +105,14 @@ def flatten(batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) 
 
     :param device_id: goes into each flow.
     :param column_ids: ids of the device's custom columns by name; the batch's other ones are left out.
-    :raises ValueError: more than :data:`MAX_FLOWS` flows, more than :data:`MAX_MESSAGE_BYTES`, or a custom
-        column of a type that kflow does not have.
+    :raises ValueError: more than :data:`MAX_MESSAGE_BYTES`, or a custom column of a type that kflow does not have.
     """
-    if batch.length > MAX_FLOWS:
-        raise ValueError(f"{batch.length} flows in one message, {MAX_FLOWS} is the most")
     found = _pointed(batch, column_ids)
     end = LIST_HEAD_WORDS + batch.length * ROW_WORDS
     size = end + sum(len(pointed.words) for pointed in found)
-    if size * WORD > MAX_MESSAGE_BYTES:
-        raise ValueError(f"a message of {size * WORD} bytes, {MAX_MESSAGE_BYTES} is the most")
+    framed = (1 + size) * WORD
+    if framed > MAX_MESSAGE_BYTES:
+        raise ValueError(f"{batch.length} flows make a message of {framed} bytes, {MAX_MESSAGE_BYTES} is the most")
     segment = np.zeros(size, np.uint64)
     segment[:LIST_HEAD_WORDS] = (
         struct_size(0, 1),

@@ -13,6 +13,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.flowbatch import UNSET_APP_PROTOCOL
+
 Words = npt.NDArray[np.uint64]
 """Little-endian 64-bit words of a message; shape ``(n,)``."""
 
@@ -33,7 +35,6 @@ CUSTOM_DATA_WORDS = 3
 CUSTOM_POINTER_WORDS = 1
 CUSTOM_WORDS = CUSTOM_DATA_WORDS + CUSTOM_POINTER_WORDS
 
-UNSET_APP_PROTOCOL = 0xFFFFFFFF
 FLAG_BIG = 1
 FLAG_SAMPLE_ADJUSTED = 2
 FLAG_METRIC = 4
@@ -139,6 +140,8 @@ POINTERS: tuple[Pointer, ...] = (
 )
 
 CUSTOM_POINTER = 9
+ANY_DATA = ("ipv6DstAddr", 7)
+"""Some field that is ``Data``, and its index: the way to a block of bytes of any size in a message."""
 
 CUSTOM_KINDS: tuple[str, ...] = ("<u4", "<f4", "S", "<u8", "address", "<u2", "u1")
 """What the discriminant of a custom value says it is, by its number."""
@@ -164,3 +167,8 @@ def row_dtype(data_words: int = DATA_WORDS, pointer_words: int = POINTER_WORDS) 
             "itemsize": (data_words + pointer_words) * WORD,
         }
     )
+
+
+def struct_size(data_words: int, pointer_words: int) -> int:
+    """A struct pointer to the word behind it; or, with an element count in place of the offset, a list's tag."""
+    return pointer_words << 48 | data_words << 32

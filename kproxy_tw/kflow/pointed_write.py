@@ -39,11 +39,6 @@ def list_pointers(positions: Positions, targets: Positions, sizes: Words) -> Wor
     return (sizes << np.uint64(32)) | (offsets << 2 | 1).astype(np.uint64)
 
 
-def struct_size(data_words: int, pointer_words: int) -> int:
-    """A struct pointer to the word behind it; or, with an element count in place of the offset, a list's tag."""
-    return pointer_words << 48 | data_words << 32
-
-
 def byte_list_sizes(counts: Positions) -> Words:
     """Upper halves of pointers to lists of ``counts`` bytes."""
     return (counts << 3 | BYTE_LIST).astype(np.uint64)

@@ -19,3 +19,8 @@ def _compiled() -> Any:
 def packed_chf() -> Any:
     """The struct ``PackedCHF``, the root of each message. Compiled once in a process."""
     return _compiled().PackedCHF
+
+
+def chf() -> Any:
+    """The struct ``CHF``, one flow."""
+    return _compiled().CHF

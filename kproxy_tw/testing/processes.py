@@ -59,6 +59,14 @@ def get_json(port: int, path: str, host: str = "127.0.0.1") -> Any:
     return json.loads(body)
 
 
+def answers(port: int, path: str) -> bool:
+    """Whether a daemon answers 200."""
+    try:
+        return get(port, path)[0] == http.client.OK
+    except OSError:
+        return False
+
+
 class Daemon:
     """One command of ours as a child process; use it as a context manager.
 
@@ -86,13 +94,10 @@ class Daemon:
         """Until the daemon answers 200. :raises RuntimeError: it ended, or took too long; holds its log."""
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
-            if self.process.poll() is not None:
+            if self.process.poll():
                 raise RuntimeError(f"{self._command[0]} ended with {self.process.returncode}:\n{self.log.read_text()}")
-            try:
-                if get(port, path)[0] == http.client.OK:
-                    return
-            except OSError:
-                pass
+            if answers(port, path):
+                return
             time.sleep(0.1)
         raise RuntimeError(f"{self._command[0]} is not ready after {START_SECONDS} s:\n{self.log.read_text()}")
 

@@ -41,6 +41,10 @@ class FixedStatus:
         """The given devices."""
         return self.device_list
 
+    def device(self, device_id: int) -> DeviceStatus | None:
+        """The given device with that id."""
+        return next((device for device in self.device_list if device.device_id == device_id), None)
+
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """The given unregistered sources."""
         return self.unregistered_list
@@ -48,6 +52,20 @@ class FixedStatus:
     def checks(self) -> Sequence[Check]:
         """The given checks."""
         return self.check_list
+
+
+def sample_template(text: str = "octetDeltaCount") -> dict[str, object]:
+    """A template of one field, as ``TemplateCache.describe`` and the overview give it."""
+    field = {"name": text, "id": 1, "pen": 0, "length": 8, "scope": False}
+    return {
+        "source": "192.0.2.1",
+        "version": 9,
+        "domain": 0,
+        "id": 256,
+        "kind": "data",
+        "record_length": 8,
+        "fields": [field],
+    }
 
 
 NOW = 1_790_000_000.0

@@ -38,7 +38,7 @@ from kproxy_tw.upstream.tls import TlsPolicy
 IDLE_SECONDS = 30
 """How long an unused connection is kept: less than servers and load balancers do, so that they rarely close first."""
 
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
 """How long a server may take to say goodbye."""
 
 MAX_WAITING = 256
@@ -169,7 +169,8 @@ class HttpsSession:
                 raise UpstreamError("the session is closed")
             return await self._within(seconds, self._exchange(method, url, body, dict(headers or {}), limit))
         finally:
-            self._one_at_a_time.release()
+            # In a turn of its own: requests that fail at once would otherwise nest, each inside the one before it.
+            self._reactor.callLater(0, self._one_at_a_time.release)
 
     async def close(self) -> None:
         """Close the connection; a request under way fails. Done when no connection is left."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint, ITransport
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
@@ -30,9 +30,22 @@ MAX_HEAD_BYTES = 64 << 10
 
 
 class Link(ProtocolWrapper):
-    """One connection. ``head_left``: bytes that the answer's head may still have; ``None`` while none is awaited."""
+    """One connection.
+
+    :ivar head_left: bytes that the answer's head may still have; ``None`` while none is awaited.
+    :ivar tls: the TLS side; ``None`` on a plain connection.
+    """
 
     head_left: int | None = MAX_HEAD_BYTES
+    tls: SSL.Connection | None = None
+
+    def makeConnection(self, transport: ITransport) -> None:  # noqa: N802
+        """Keep the TLS side: a transport does not give it out any more once it is closed."""
+        below: Any = transport
+        handle = below.getHandle()
+        if isinstance(handle, SSL.Connection):
+            self.tls = handle
+        super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Pass data on, unless the head has had all its bytes before these came."""
@@ -48,15 +61,9 @@ class Link(ProtocolWrapper):
         transport: Any = self.transport
         transport.abortConnection()
 
-    @property
-    def tls(self) -> SSL.Connection | None:
-        """The TLS side; ``None`` on a plain connection."""
-        transport: Any = self.transport
-        handle = transport.getHandle()
-        return handle if isinstance(handle, SSL.Connection) else None
-
 
 class _LinkFactory(WrappingFactory[Link]):
+    noisy = False
     protocol = Link
 
     def __init__(self, wrapped: IProtocolFactory, links: Links) -> None:
@@ -105,7 +112,8 @@ class Links:
         host = uri.host.decode("ascii")
         endpoint = HostnameEndpoint(self._reactor, host, uri.port, timeout=CONNECT_SECONDS)
         if uri.scheme == b"https":
-            return _LinkEndpoint(wrapClientTLS(self._tls.creatorForNetloc(uri.host, uri.port), endpoint), self)
+            creator = self._tls.creatorForNetloc(uri.host, uri.port)
+            return _LinkEndpoint(wrapClientTLS(creator, endpoint, self._reactor), self)
         if uri.scheme != b"http" or not is_loopback(host):
             raise UpstreamError(f"credentials are sent to {host} by https only")
         return _LinkEndpoint(endpoint, self)

@@ -31,7 +31,8 @@ MAX_PEM_BYTES = 4 << 20
 MAX_HOSTS = 16
 """Contexts that are kept: loading the platform's authorities takes about 10 ms, too long for each connection."""
 
-_KEY_KINDS = (RSAPrivateKey, EllipticCurvePrivateKey, Ed25519PrivateKey, Ed448PrivateKey)
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
+"""The kinds of key that TLS can use."""
 
 _ALERTS = {
     42: "it is not valid; is it for a later time? Compare the clocks",
@@ -60,9 +61,9 @@ class TlsConfig:
 
 @attrs.frozen
 class _OwnCertificate:
-    certificate: crypto.X509
-    chain: tuple[crypto.X509, ...]
-    key: crypto.PKey = attrs.field(repr=False)
+    certificate: x509.Certificate
+    chain: list[x509.Certificate]
+    key: PrivateKey = attrs.field(repr=False)
 
 
 @implementer(IOpenSSLClientConnectionCreator)
@@ -115,7 +116,7 @@ class TlsPolicy:
             options |= {
                 "certificate": self._own.certificate,
                 "privateKey": self._own.key,
-                "extraCertChain": list(self._own.chain),
+                "extraCertChain": self._own.chain,
             }
         inner = optionsForClientTLS(hostname, trustRoot=self._trust, extraCertificateOptions=options)
         return _NotingCreator(inner, self._alerts_sent)
@@ -152,19 +153,20 @@ def _own_certificate(config: TlsConfig) -> _OwnCertificate | None:
     if not config.cert_file:
         raise ConfigError("tls_cert_file", "is missing; -tls_key_file needs its certificate")
     leaf, *chain = _certificates("tls_cert_file", config.cert_file)
-    try:
-        key = load_pem_private_key(_read("tls_key_file", config.key_file), password=None)
-    except TypeError:
-        raise ConfigError("tls_key_file", f"{config.key_file} has a pass phrase; give a key without one") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise ConfigError("tls_key_file", f"{config.key_file} holds no readable PEM private key") from None
-    if not isinstance(key, _KEY_KINDS):
-        raise ConfigError("tls_key_file", f"{config.key_file}: TLS cannot use this kind of key")
+    key = _private_key(config.key_file)
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
         raise ConfigError("tls_key_file", f"is not the key of the certificate in {config.cert_file}")
-    return _OwnCertificate(
-        certificate=crypto.X509.from_cryptography(leaf),
-        chain=tuple(crypto.X509.from_cryptography(one) for one in chain),
-        key=crypto.PKey.from_cryptography_key(key),
-    )
+    return _OwnCertificate(leaf, chain, key)
+
+
+def _private_key(name: str) -> PrivateKey:
+    try:
+        key = load_pem_private_key(_read("tls_key_file", name), password=None)
+    except TypeError:
+        raise ConfigError("tls_key_file", f"{name} has a pass phrase; give a key without one") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ConfigError("tls_key_file", f"{name} holds no readable PEM private key") from None
+    if not isinstance(key, PrivateKey):
+        raise ConfigError("tls_key_file", f"{name}: TLS cannot use this kind of key")
+    return key

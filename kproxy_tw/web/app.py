@@ -19,7 +19,6 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.interfaces import ProxyStatus
-from kproxy_tw.status import DeviceStatus
 from kproxy_tw.web import assets, documents, health, metrics
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
@@ -93,7 +92,7 @@ class AdminApp:
     @app.route("/devices/<int:device_id>")
     async def device_page(self, request: IRequest, device_id: int) -> bytes:
         """The page of one device."""
-        device = self._device(device_id)
+        device = self._status.device(device_id)
         if device is None:
             return self._missing(request, f"No device {device_id} has sent flow since the start.")
         values = device_page.page_values(self._status.daemon(), device)
@@ -142,7 +141,7 @@ class AdminApp:
     @app.route("/admin/devices/<device_id>")
     def admin_device(self, request: IRequest, device_id: str) -> bytes:
         """One device."""
-        device = self._device(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
+        device = self._status.device(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
         if device is None:
             return self._json(request, {"error": "no device with this id has sent flow since the start"}, 404)
         return self._json(request, documents.device(device))
@@ -158,9 +157,6 @@ class AdminApp:
         if request.path.startswith(b"/admin/"):
             return self._json(request, {"error": "there is nothing at this address"}, 404)
         return self._missing(request, "There is nothing at this address.")
-
-    def _device(self, device_id: int) -> DeviceStatus | None:
-        return next((device for device in self._status.devices() if device.device_id == device_id), None)
 
     def _json(self, request: IRequest, document: documents.Document, code: int = 200) -> bytes:
         return answer(request, documents.encode(document, pretty=_pretty(request)), JSON, code)

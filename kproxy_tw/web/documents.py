@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, EndpointStatus, UnregisteredStatus
 from kproxy_tw.web.health import overall
@@ -63,7 +64,7 @@ def devices(devices: Sequence[DeviceStatus], unregistered: Sequence[Unregistered
 
 def device(device: DeviceStatus) -> Document:
     """``/admin/devices/<id>``."""
-    return {**device_summary(device), "Templates": [dict(template) for template in device.templates]}
+    return {**device_summary(device), "Templates": [_template(template) for template in device.templates]}
 
 
 def device_summary(device: DeviceStatus) -> Document:
@@ -84,6 +85,27 @@ def device_summary(device: DeviceStatus) -> Document:
         "MaxFPS": _number(device.max_fps),
         "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
         "Ledger": device.ledger.as_json(),
+    }
+
+
+def _template(template: Mapping[str, Any]) -> Document:
+    return {
+        "Source": template["source"],
+        "Version": template["version"],
+        "Domain": template["domain"],
+        "ID": template["id"],
+        "Kind": template["kind"],
+        "RecordLength": template["record_length"],
+        "Fields": [
+            {
+                "Name": field["name"],
+                "ID": field["id"],
+                "PEN": field["pen"],
+                "Length": field["length"],
+                "Scope": field["scope"],
+            }
+            for field in template["fields"]
+        ],
     }
 
 

@@ -26,6 +26,7 @@ class GuardedSite(server.Site):
     :ivar body_bytes: request bodies in memory now, over all connections.
     """
 
+    noisy = False
     protocol = GuardedChannel  # type: ignore[assignment]  # upstream wraps its channel for HTTP/2
 
     def __init__(self, resource: IResource, limits: SiteLimits, reactor: Any) -> None:

@@ -65,11 +65,15 @@ def test_levels(flag: str, passed: str) -> None:
     assert [line.split(" ")[1] for line in lines] == passed.split()
 
 
-def test_debug_is_ours_and_access_is_everybodys() -> None:
-    """Libraries' debug lines come with access only."""
-    events = [("twisted.web", "debug", "a"), ("kproxy_tw.web", "debug", "b")]
-    assert len(written("access", *events)) == 2
-    assert len(written("debug", *events)) == 1
+@pytest.mark.parametrize(
+    ("flag", "ours", "libraries"),
+    [("access", "debug", "debug"), ("debug", "debug", "info"), ("info", "info", "warn"), ("error", "error", "error")],
+)
+def test_libraries_are_a_step_quieter(flag: str, ours: str, libraries: str) -> None:
+    """The first level that passes is ours as asked, and a step higher for libraries."""
+    for namespace, least in (("kproxy_tw.web", ours), ("twisted.web", libraries)):
+        lines = written(flag, *((namespace, name, "text") for name in ("debug", "info", "warn", "error")))
+        assert lines[0].split(" ")[1] == least
 
 
 def test_nobody_forges_a_line() -> None:

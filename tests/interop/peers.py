@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,6 +109,14 @@ def our_chain(directory: Path) -> Iterator[tuple[int, int]]:
         with Daemon(proxy, log=directory / "kproxy.log", environment=credentials) as kproxy:
             kproxy.wait_until_ready(flow_port + 1)
             yield flow_port, collector_port
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Until the condition holds. :raises AssertionError: it takes too long."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def settled_ledger(health_port: int, records: int) -> dict[str, int]:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.protocol import Factory
-from twisted.internet.ssl import CertificateOptions, PrivateCertificate
+from twisted.internet.ssl import CertificateOptions
 
 import pytest
-from tests.upstream.loopback import TOKEN, NewSession, Peer, Serve, Server
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from kproxy_tw.testing.certificates import Authority, Issued
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
+from tests.upstream.loopback import TOKEN, NewSession, Peer, Serve, Server
 
 
 @pytest.fixture
@@ -32,8 +34,9 @@ def serve() -> Iterator[Serve]:
         if certificate is None:
             server.port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         else:
-            own = PrivateCertificate.loadPEM(certificate.certificate + certificate.key)
-            tls = CertificateOptions(privateKey=own.privateKey.original, certificate=own.original, **options)
+            options["certificate"] = load_pem_x509_certificate(certificate.certificate)
+            options["privateKey"] = load_pem_private_key(certificate.key, password=None)
+            tls = CertificateOptions(**options)
             server.port = reactor.listenSSL(0, factory, tls, interface="127.0.0.1")
         servers.append(server)
         return server
@@ -42,7 +45,8 @@ def serve() -> Iterator[Serve]:
     for server in servers:
         server.port.stopListening()
         for peer in server.peers:
-            peer.reset()
+            if not peer.closed:
+                peer.reset()
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,11 @@ class Peer(Protocol):
         self.closed = False
 
     def connectionMade(self) -> None:
+        """Join the server's list."""
         self.server.peers.append(self)
 
     def dataReceived(self, data: bytes) -> None:
+        """Answer when a request is complete."""
         self.received += data
         head, blank, body = self.received.partition(b"\r\n\r\n")
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
@@ -37,6 +39,7 @@ class Peer(Protocol):
             self.server.answer(self)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
+        """Note that it is over."""
         self.closed = True
 
     def send(self, data: bytes) -> None:

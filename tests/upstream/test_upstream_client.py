@@ -8,14 +8,21 @@ from typing import Any
 
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.task import deferLater
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
 
 import pytest
 from pytest_twisted import ensureDeferred
-from tests.upstream.loopback import OK, TOKEN, NewSession, Peer, Serve
 
 from kproxy_tw.errors import UpstreamError
+from kproxy_tw.testing.certificates import Authority
+from kproxy_tw.upstream.client import MAX_WAITING, HttpsSession
+from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.protocol import MAX_HEAD_BYTES
+from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
+from tests.upstream.loopback import OK, TOKEN, NewSession, Peer, Serve
 
 reactor: Any = _reactor
 
@@ -37,9 +44,9 @@ async def soon() -> None:
 @ensureDeferred
 async def test_request_carries_credentials_agent_body_and_headers(serve: Serve, new_session: NewSession) -> None:
     """What the backend needs is in the one request that it gets, and the answer comes back whole."""
-    server, session = serve(ok), new_session()
+    server, session = serve(lambda peer: peer.send(OK.replace(b"\r\n\r\n", b"\r\nX-A: b\r\n\r\n"))), new_session()
     answer = await session.request("POST", server.url() + "?sid=0", body=b"abc", headers={"Content-Type": "a/b"})
-    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"ok", "2")
+    assert (answer.status, answer.body, answer.headers["x-a"]) == (200, b"ok", "b")
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /chf?sid=0 HTTP/1.1\r\n")
     assert body == b"abc"
@@ -74,18 +81,16 @@ def reset_in_body(peer: Peer) -> None:
 
 
 def drip(peer: Peer) -> None:
-    """Send the body at a snail's pace."""
+    """Promise 1000 bytes and send one every 50 ms."""
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    trickle(peer)
+
+
+def trickle(peer: Peer) -> None:
+    """Go on with one byte at a time."""
     if not peer.closed:
-        peer.send(b"x" if peer.server.answer is drip and peer in dripping else _start(peer))
-        reactor.callLater(0.05, drip, peer)
-
-
-dripping: set[Peer] = set()
-
-
-def _start(peer: Peer) -> bytes:
-    dripping.add(peer)
-    return b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+        peer.send(b"x")
+        reactor.callLater(0.05, trickle, peer)
 
 
 def endless_head(peer: Peer) -> None:
@@ -129,6 +134,31 @@ async def test_bad_answer_fails_in_time_and_takes_its_connection_along(
     assert (await session.request("GET", server.url())).status == 200
     assert len(server.peers) == 2
     await session.close()
+
+
+@ensureDeferred
+async def test_head_is_bounded_on_a_connection_that_is_used_again(serve: Serve, new_session: NewSession) -> None:
+    """A good first answer buys a server no unlimited second one."""
+    server, session = serve(ok), new_session()
+    await session.request("GET", server.url())
+    server.answer = endless_head
+    with pytest.raises(UpstreamError, match="closed the connection"):
+        await session.request("GET", server.url(), seconds=3)
+    assert len(server.peers) == 1
+    await session.close()
+
+
+@ensureDeferred
+async def test_requests_that_wait_are_bounded(serve: Serve, new_session: NewSession) -> None:
+    """Behind a backend that hangs, requests do not pile up without end."""
+    server, session = serve(silence), new_session()
+    pending = [Deferred.fromCoroutine(session.request("GET", server.url())) for _ in range(1 + MAX_WAITING)]
+    with pytest.raises(UpstreamError, match="256 requests wait already"):
+        await session.request("GET", server.url())
+    await session.close()
+    for request in pending:
+        with pytest.raises(UpstreamError, match="closed"):
+            await request
 
 
 @ensureDeferred
@@ -177,6 +207,33 @@ async def test_black_hole_ends_in_time(serve: Serve, new_session: NewSession) ->
     assert [peer.closed for peer in server.peers] == [True]
 
 
+@implementer(IPolicyForHTTPS, IOpenSSLClientConnectionCreator)
+class NoMemory(TlsPolicy):
+    """Fails as pyOpenSSL does where memory may not be both writable and executable: Twisted swallows the error."""
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+        """Give itself out."""
+        return self
+
+    def clientConnectionForTLS(self, protocol: object) -> Any:  # noqa: N802
+        """Fail."""
+        raise MemoryError
+
+
+@ensureDeferred
+async def test_request_that_the_library_forgets_ends_in_time(serve: Serve, new_session: NewSession) -> None:
+    """The time limit does not depend on a Deferred that Twisted may never fire."""
+    server = serve(silence)
+    session = HttpsSession(
+        reactor=reactor, tls=NoMemory(TlsConfig()), credentials=Credentials("me@example.com", TOKEN), user_agent="k/1"
+    )
+    with pytest.raises(UpstreamError, match=r"within 0\.2 s"):
+        await session.request("GET", server.url(scheme="https"), seconds=0.2)
+    await session.close()
+    await soon()
+    assert [peer.closed for peer in server.peers] == [True]
+
+
 @ensureDeferred
 async def test_close_fails_what_is_under_way_and_what_waits(serve: Serve, new_session: NewSession) -> None:
     """Nobody waits for a closed session, and no connection stays open."""
@@ -194,12 +251,14 @@ async def test_close_fails_what_is_under_way_and_what_waits(serve: Serve, new_se
 
 
 @ensureDeferred
-async def test_close_cuts_a_server_that_does_not_say_goodbye(serve: Serve, new_session: NewSession) -> None:
+async def test_close_cuts_a_server_that_does_not_say_goodbye(
+    serve: Serve, new_session: NewSession, authority: Authority
+) -> None:
     """An idle TLS connection is gone soon after close, even when the server has stopped reading."""
-    server, session = serve(ok), new_session()
-    await session.request("GET", server.url())
+    server, session = serve(ok, authority.issue(["127.0.0.1"])), new_session()
+    await session.request("GET", server.url(scheme="https"))
     transport: Any = server.peers[0].transport
-    transport.pauseProducing()
+    transport.transport.pauseProducing()
     began = time.monotonic()
     await session.close()
     assert time.monotonic() - began < 2

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, UnregisteredStatus
-from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger
+from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger, sample_template
 from kproxy_tw.web import documents
 from kproxy_tw.web.metrics import LABELED_DEVICES, exposition
 from kproxy_tw.web.snapshot import take
@@ -40,7 +40,7 @@ def types(document: dict[str, object]) -> dict[str, type]:
 
 def test_device_keys() -> None:
     """A device has every documented key with its type."""
-    found = types(documents.device(sample_device(templates=({"ID": 256},))))
+    found = types(documents.device(sample_device(templates=(sample_template(),))))
     expected = {
         "DeviceID": int,
         "DeviceName": str,

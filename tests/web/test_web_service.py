@@ -17,7 +17,7 @@ from pytest_twisted import ensureDeferred
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, EndpointStatus, ListenerStatus, UnregisteredStatus
 from kproxy_tw.testing.rawhttp import body, exchange, headers, request, status
-from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger
+from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger, sample_template
 from kproxy_tw.web.service import HealthService, WebConfig
 
 HOSTILE = [
@@ -49,7 +49,7 @@ def hostile_status(text: str) -> FixedStatus:
                 sources=(text,),
                 channel_highwater={text: 1},
                 rate_origin=text,
-                templates=({"Name": text},),
+                templates=(sample_template(text),),
                 last_seen=NOW - 900,
             )
         ],
@@ -81,7 +81,7 @@ def plain() -> FixedStatus:
     """One healthy device."""
     return FixedStatus(
         daemon_status=sample_daemon(),
-        device_list=[sample_device(templates=({"ID": 256},))],
+        device_list=[sample_device(templates=(sample_template(),))],
         check_list=[Check(name="listen", status="ok", detail="1 socket")],
     )
 
@@ -254,8 +254,8 @@ async def test_page_says_what_json_says(serve: Any) -> None:
         "Forwarded 6600 82.5 %",
         "Sampled out 1000 12.5 %",
         "Dropped 400 5 % no_template 400",
-        "1:1,000 from sampler",
-        "4,000/s",
+        "1:1000 from sampler",
+        "4000/s",
         "edge_fra1_r1 lost 5 % of its records, most of them: no_template",
         "Channel highwater",
         "api_token ***",

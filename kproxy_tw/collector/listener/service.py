@@ -12,7 +12,10 @@ from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
-from OpenSSL import SSL, crypto
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
+from OpenSSL import SSL
 
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.collector.intake.app import MAX_BODY
@@ -36,27 +39,21 @@ def tls_options(config: CollectorConfig) -> CertificateOptions | None:
     if config.tls_cert_file is None or config.tls_key_file is None:
         raise ConfigError("tls_cert_file", "-tls_cert_file and -tls_key_file belong together; give both or none")
     try:
-        chain = _certificates(config.tls_cert_file.read_bytes())
-        key = crypto.load_privatekey(crypto.FILETYPE_PEM, config.tls_key_file.read_bytes(), b"")
+        chain: list[Any] = [*load_pem_x509_certificates(config.tls_cert_file.read_bytes())]
+        key: Any = load_pem_private_key(config.tls_key_file.read_bytes(), password=None)
         options = CertificateOptions(
-            privateKey=key,
-            certificate=chain[0],
-            extraCertChain=chain[1:],
-            raiseMinimumTo=TLSVersion.TLSv1_2,
+            privateKey=key, certificate=chain[0], extraCertChain=chain[1:], raiseMinimumTo=TLSVersion.TLSv1_2
         )
         options.getContext()
     except OSError as error:
         raise ConfigError("tls_cert_file", f"{error.filename} cannot be read: {error.strerror}") from None
-    except (SSL.Error, crypto.Error, ValueError, IndexError):
+    except (SSL.Error, UnsupportedAlgorithm, ValueError, TypeError):
         raise ConfigError(
-            "tls_cert_file", f"{config.tls_cert_file} and {config.tls_key_file} are no certificate and its key (PEM)"
+            "tls_cert_file",
+            f"{config.tls_cert_file} and {config.tls_key_file} must be a certificate chain and its key,"
+            " in PEM and without a pass phrase",
         ) from None
     return options
-
-
-def _certificates(pem: bytes) -> list[crypto.X509]:
-    begin = b"-----BEGIN CERTIFICATE-----"
-    return [crypto.load_certificate(crypto.FILETYPE_PEM, begin + part) for part in pem.split(begin)[1:]]
 
 
 def site_limits(config: CollectorConfig) -> SiteLimits:

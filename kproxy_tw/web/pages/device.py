@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-from markupsafe import escape
-
 from kproxy_tw.status import DaemonStatus, DeviceStatus
 from kproxy_tw.web.pages.kproxy import device_row, drop_reasons, fates
 
@@ -18,5 +14,5 @@ def page_values(daemon: DaemonStatus, device: DeviceStatus) -> dict[str, object]
         "device": device,
         "fates": fates(device.ledger),
         "dropped": drop_reasons(device.ledger),
-        "templates": [escape(json.dumps(dict(template), indent=1)) for template in device.templates],
+        "templates": device.templates,
     }

@@ -1,0 +1,64 @@
+"""A sender on a clock, with scripted sessions and a ledger to check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
+from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.queue import SharedRoom
+from kproxy_tw.interfaces import Answer
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.testing.upstream import Line, RecordingSession
+
+GOOD: tuple[int, dict[str, str], bytes] = (200, {}, b"")
+
+
+def status(code: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """An answer with an empty body."""
+    return code, {name.replace("_", "-"): value for name, value in headers.items()}, b""
+
+
+def later() -> Deferred[Answer]:
+    """An answer that comes when the test fires it."""
+    return Deferred()
+
+
+class Sending:
+    """One sender; its jitter is always drawn at the upper end, so that the waits are 1, 2, 4 ... seconds."""
+
+    def __init__(self, *script: Line, otherwise: Line | None = None, **limits: Any) -> None:
+        self.clock = Clock()
+        self.flow, self.snmp = RecordingSession(script, otherwise=otherwise), RecordingSession()
+        self.ledger = Ledger()
+        config = DeliverConfig(**limits)
+        self.sender = DeviceSender(
+            reactor=self.clock,
+            sessions=DeviceSessions(flow=self.flow, snmp=self.snmp),
+            url="https://flow.example.com/chf",
+            sender_id="1:edge:7",
+            ledger=self.ledger,
+            config=config,
+            room=SharedRoom(config.max_total_bytes),
+            wall=lambda: 1_700_000_000.0 + self.clock.seconds(),
+            uniform=lambda _low, high: high,
+        )
+
+    def submit(self, *bodies: bytes, flows: int = 10) -> None:
+        """Receive ``flows`` records for each body, and hand the message over."""
+        for body in bodies:
+            self.ledger.receive(flows)
+            self.sender.submit(Message(body, flows, self.clock.seconds()))
+
+    @property
+    def sent(self) -> list[bytes | None]:
+        """The bodies of all attempts, in order."""
+        return [request.body for request in self.flow.requests]
+
+    def drain(self, seconds: float = 8.0, reason: str = "shutdown") -> Deferred[None]:
+        """Begin to drain."""
+        return Deferred.fromCoroutine(self.sender.drain(seconds, reason))
