@@ -18,7 +18,6 @@ import numpy as np
 
 from kproxy_tw import __version__
 from kproxy_tw.collector.config import CollectorConfig
-from kproxy_tw.collector.service import CollectorService
 from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
@@ -179,4 +178,7 @@ def kproxy_service(config: KproxyConfig, reactor: Any) -> IService:
 
 def kcollect_service(config: CollectorConfig, reactor: Any) -> IService:
     """The daemon ``kcollect``."""
+    # Imported here: the store's engine takes 40 MB and half a second, which kproxy has no use for.
+    from kproxy_tw.collector.service import CollectorService
+
     return CollectorService(config, reactor)

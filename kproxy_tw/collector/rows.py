@@ -11,8 +11,7 @@ import numpy.typing as npt
 from kproxy_tw.collector.message import Message
 from kproxy_tw.collector.schema import DETAIL_ADDRESSES, DETAIL_NUMBERS, MAIN_ADDRESSES, MAIN_NUMBERS, halves
 from kproxy_tw.collector.totals import SUM_NAMES, stated_rates
-from kproxy_tw.flowbatch import TEXTS, Column, FlowBatch
-from kproxy_tw.kflow.layout import UNSET_APP_PROTOCOL
+from kproxy_tw.flowbatch import TEXTS, UNSET_APP_PROTOCOL, Column, FlowBatch
 
 Table = dict[str, Column]
 """Column name to array, all of one length."""

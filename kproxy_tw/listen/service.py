@@ -29,24 +29,39 @@ MAX_DATAGRAM = 65535
 """The largest UDP payload there can be."""
 
 
-REST_SECONDS = 0.002
-"""How long a socket is left alone after it was read, so that the next wake-up finds many datagrams, not one."""
+REST_SECONDS = 0.01
+"""How long an emptied socket is left alone, so that the next wake-up finds many datagrams, not one."""
 
-MAX_BYTES_A_TURN = 1 << 20
-"""Bytes read in one wake-up; what is left waits for the next turn of the reactor."""
+ERROR_REST_SECONDS = 1.0
+"""The same after an error that no datagram causes, such as want of memory in the kernel."""
+
+DATAGRAMS_A_TURN = 500
+"""Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
 
 
 class FlowPort(Port):
     """A UDP port that reads many datagrams per wake-up: waking up costs more than reading does."""
 
-    maxThroughput = MAX_BYTES_A_TURN  # noqa: N815  (Twisted reads this name)
+    log = Logger()
 
     def doRead(self) -> None:
-        """Read what is there, and rest."""
-        super().doRead()
+        """Read what is there; once the socket is empty, rest."""
+        receive = self.socket.recvfrom
+        take = self.protocol.datagramReceived
+        try:
+            for _datagram in range(DATAGRAMS_A_TURN):
+                data, address = receive(MAX_DATAGRAM)
+                take(data, address)
+        except (BlockingIOError, InterruptedError):
+            self._rest(REST_SECONDS)
+        except OSError:
+            self.log.failure("cannot read from {port}", port=self)
+            self._rest(ERROR_REST_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
         if self.connected:
             self.stopReading()
-            self.reactor.callLater(REST_SECONDS, self._go_on)
+            self.reactor.callLater(seconds, self._go_on)
 
     def _go_on(self) -> None:
         if self.connected:
@@ -86,7 +101,7 @@ class UdpListener(Service):
         super().startService()
         for host in self._config.hosts:
             protocol = FlowProtocol(self._receiver)
-            port = FlowPort(self._config.port, protocol, host, maxPacketSize=MAX_DATAGRAM, reactor=self._reactor)
+            port = FlowPort(self._config.port, protocol, host, reactor=self._reactor)
             port.startListening()
             self._ports.append(port)
             self._enlarge(port.socket, host)
