@@ -19,8 +19,13 @@ from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_j
 SECONDS = 5.0
 """How long each rate is offered."""
 
-RATES = (200_000, 400_000, 600_000, 800_000, 1_000_000, 1_200_000)
+RATES = (200_000, 600_000, 1_000_000, 1_200_000)
+"""Flows a second. The target is 600,000 without a loss."""
+
 UNCAPPED = 1_000_000
+DEFAULT_CAP = 0
+"""As ``max_flow_rate`` of the API: the device has no cap of its own, so that of ``-max`` holds, 4,000 a second."""
+
 BUFFER = 32 << 20
 SETTLE_SECONDS = 20.0
 
@@ -141,4 +146,5 @@ def report() -> Iterator[str]:
             yield row("nfcapd", run_nfcapd(rate))
         if run.lost:
             break
-    yield row("kproxy, cap 4,000/s a device", run_kproxy(600_000, 0))
+    for rate in RATES[1:3]:
+        yield row("kproxy, cap 4,000/s a device", run_kproxy(rate, DEFAULT_CAP))

@@ -6,6 +6,7 @@ sending, only the header's uptime, time and sequence are written anew.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import sys
@@ -66,4 +67,6 @@ def send(port: int, flows_per_second: float, seconds: float) -> int:
 
 
 if __name__ == "__main__":
+    # One core of its own, the last one, so that every run meets the same neighbor.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     print(send(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])), flush=True)

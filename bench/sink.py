@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 from bench.sender import EXPORTERS, address
@@ -56,4 +57,5 @@ async def serve(port: int, max_flow_rate: int) -> None:
 
 
 if __name__ == "__main__":
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # beside the sender
     asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -89,7 +89,7 @@ class KproxyAssembly:
             complain=ProblemLog(reactor),
         )
         self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.datagram)
-        self.pipelines = PipelineService(reactor=reactor, submit=self._submit)
+        self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
         self.delivery = DeliveryService(
             reactor=reactor,
             new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from kproxy_tw.decode.dispatch import detect, walk
+from kproxy_tw.decode.dispatch import detect, walk_all
 from kproxy_tw.decode.templates import TemplateCache
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.registry import Changes, Registry
@@ -42,6 +42,23 @@ class DeviceIntake:
         """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
         self.received.sample(self.pipeline.ledger.datagrams_received)
         self.sent.sample(self.pipeline.ledger.messages_sent)
+
+
+INBOX_DATAGRAMS = 512
+"""Datagrams of one exporter that wait at most, until the tick or the next one, to be walked together."""
+
+
+@attrs.define(eq=False)
+class Inbox:
+    """What came from one address since it was last walked.
+
+    :ivar received_ns: when each datagram came in, nanoseconds since 1970.
+    """
+
+    device: DeviceIntake
+    session: ExporterSession
+    datagrams: list[bytes] = attrs.field(factory=list)
+    received_ns: list[int] = attrs.field(factory=list)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,7 +99,7 @@ class Intake:
         self._ask = ask
         self._life = life
         self._complain = complain
-        self._by_address: dict[str, tuple[DeviceIntake, ExporterSession]] = {}
+        self._inboxes: dict[str, Inbox] = {}
         self._retired: list[Ledger] = [Ledger()]
         self.devices: dict[int, DeviceIntake] = {}
         self.unregistered = Ledger()
@@ -90,21 +107,28 @@ class Intake:
     def datagram(self, data: bytes, address: str, port: int) -> None:
         """Take one datagram from the socket."""
         received_ns = self._wall_ns()
-        found = self._by_address.get(address) or self._first_of(address, received_ns)
-        if found is None:
+        inbox = self._inboxes.get(address) or self._first_of(address, received_ns)
+        if inbox is None:
             self._of_stranger(data, address, port, received_ns)
         else:
-            self._of_device(*found, data, received_ns)
+            self._put(inbox, data, received_ns)
+
+    def gather(self, pipeline: DevicePipeline) -> None:
+        """Walk what has come for a device since the last time; before each of its ticks."""
+        known = self.devices.get(pipeline.device.device_id)
+        if known is not None:
+            for address in known.sessions:
+                self._walk(self._inboxes[address])
 
     def answered(self, address: str, device: Device | None) -> None:
         """The API said whose ``address`` is, or that it is nobody's: the held datagrams go their way."""
         held = self._sources.take(address)
         for datagram in held:
-            found = self._by_address.get(address) or self._first_of(address, datagram.received_ns)
-            if device is None or found is None:
+            inbox = self._inboxes.get(address) or self._first_of(address, datagram.received_ns)
+            if device is None or inbox is None:
                 self._drop_unregistered()
             else:
-                self._of_device(*found, datagram.payload, datagram.received_ns)
+                self._put(inbox, datagram.payload, datagram.received_ns)
 
     def changed(self, changes: Changes) -> None:
         """The device list is another one: apply it to the devices that have sent something."""
@@ -134,7 +158,7 @@ class Intake:
         present = [device.pipeline.ledger for device in self.devices.values()]
         return Ledger.total([self.unregistered, *self._retired, *present])
 
-    def _first_of(self, address: str, received_ns: int) -> tuple[DeviceIntake, ExporterSession] | None:
+    def _first_of(self, address: str, received_ns: int) -> Inbox | None:
         device = self._registry.by_address(address)
         if device is None:
             return None
@@ -144,23 +168,31 @@ class Intake:
             intake = self.devices[device.device_id] = DeviceIntake(self._life.open(device), now, now)
         session = ExporterSession(address=address, templates=TemplateCache(), first_seen=now, last_seen=now)
         intake.sessions[address] = session
-        self._by_address[address] = (intake, session)
+        inbox = self._inboxes[address] = Inbox(intake, session)
         self._sources.known(address)
-        return intake, session
+        return inbox
 
-    def _of_device(self, device: DeviceIntake, session: ExporterSession, data: bytes, received_ns: int) -> None:
-        pipeline = device.pipeline
-        pipeline.ledger.datagrams_received += 1
-        device.last_seen = received_ns / 1e9
-        try:
-            records = walk(data, session.templates, received_ns)
-        except MalformedInput as problem:
-            reason = "unknown_version" if isinstance(problem, UnknownVersion) else "malformed"
-            pipeline.ledger.drop_datagram(reason)
-            self._complain(pipeline.device.name, session.address, str(problem))
+    def _put(self, inbox: Inbox, data: bytes, received_ns: int) -> None:
+        inbox.datagrams.append(data)
+        inbox.received_ns.append(received_ns)
+        if len(inbox.datagrams) >= INBOX_DATAGRAMS:
+            self._walk(inbox)
+
+    def _walk(self, inbox: Inbox) -> None:
+        datagrams, received_ns = inbox.datagrams, inbox.received_ns
+        if not datagrams:
             return
-        session.heard(records.flow_type, device.last_seen)
-        pipeline.take(records)
+        inbox.datagrams, inbox.received_ns = [], []
+        device, session, pipeline = inbox.device, inbox.session, inbox.device.pipeline
+        walks, problems = walk_all(datagrams, session.templates, received_ns)
+        pipeline.ledger.datagrams_received += len(datagrams)
+        device.last_seen = received_ns[-1] / 1e9
+        session.heard((found.flow_type for found in walks), len(datagrams), device.last_seen)
+        for found in walks:
+            pipeline.take(found)
+        for problem in problems:
+            pipeline.ledger.drop_datagram("unknown_version" if isinstance(problem, UnknownVersion) else "malformed")
+            self._complain(pipeline.device.name, session.address, str(problem))
 
     def _of_stranger(self, data: bytes, address: str, port: int, received_ns: int) -> None:
         try:
@@ -180,9 +212,10 @@ class Intake:
         self.unregistered.drop_datagram("unregistered")
 
     def _forget_address(self, address: str) -> None:
-        found = self._by_address.pop(address, None)
-        if found is not None:
-            del found[0].sessions[address]
+        inbox = self._inboxes.pop(address, None)
+        if inbox is not None:
+            self._walk(inbox)
+            del inbox.device.sessions[address]
 
     def _close(self, device: Device) -> None:
         gone = self.devices.pop(device.device_id, None)

@@ -34,13 +34,15 @@ Submit = Callable[[DevicePipeline, Message], None]
 class PipelineService(Service):
     """Ticks every device's pipeline and hands the messages to delivery.
 
+    :param gather: brings what has come for a pipeline into it, before each of its ticks.
     :param submit: takes a finished message; called in the reactor's thread.
     """
 
     log = Logger()
 
-    def __init__(self, *, reactor: Any, submit: Submit) -> None:
+    def __init__(self, *, reactor: Any, gather: Callable[[DevicePipeline], None], submit: Submit) -> None:
         self._reactor = reactor
+        self._gather = gather
         self._submit = submit
         self._due: deque[tuple[float, DevicePipeline]] = deque()
         self._threads = ThreadPool(CONVERSION_THREADS, CONVERSION_THREADS, name="conversion")
@@ -86,6 +88,7 @@ class PipelineService(Service):
             self._tick(pipeline, now)
 
     def _tick(self, pipeline: DevicePipeline, now: float) -> None:
+        self._gather(pipeline)
         job = pipeline.begin(now)
         if job is None:
             return

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kproxy_tw.decode.elements import Kind
-from kproxy_tw.decode.records import RecordSet
+from kproxy_tw.decode.records import ClockValue, RecordSet
 from kproxy_tw.flowbatch import Column
 
 Nanoseconds = npt.NDArray[np.int64]
@@ -38,28 +38,29 @@ class Clocks:
 
     def __init__(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> None:
         self._sets = sets
-        owners = np.repeat(np.arange(len(sets)), [records.count for records in sets])
+        packets = [records.datagrams for records in sets]
+        each = np.repeat([records.count // records.datagrams for records in sets], packets)
+        owners = np.repeat(np.arange(len(each)), each)
         self._owners = owners if chosen is None else owners.take(chosen)
-        self.received_ns = self._spread([records.clock.received_ns for records in sets])
+        self._received = _flat([records.clock.received_ns for records in sets])
+        self.received_ns = self._received.take(self._owners)
 
     def __len__(self) -> int:
         return len(self._owners)
 
-    def _spread(self, values: Sequence[int]) -> Nanoseconds:
-        return np.array(values, np.int64).take(self._owners)
-
     @property
     def export_ms(self) -> npt.NDArray[np.int64]:
         """Wall clock of the exporter; the time of receipt where the format has none."""
-        return self._spread(
-            [records.clock.export_ms or records.clock.received_ns // 1_000_000 for records in self._sets]
-        )
+        told = _flat([records.clock.export_ms for records in self._sets])
+        return np.where(told == 0, self._received // 1_000_000, told).take(self._owners)
 
     @property
     def sampling(self) -> npt.NDArray[np.int64] | None:
         """The rate in the datagram headers, ``None`` when none of them tells one."""
         rates = [records.sampling for records in self._sets]
-        return self._spread(rates) if any(rates) else None
+        if not any(rates):
+            return None
+        return np.repeat(rates, [records.datagrams for records in self._sets]).take(self._owners)
 
     def believed(self, times: Nanoseconds) -> Nanoseconds:
         """``times``, or the time of receipt where they are more than 24 hours from it."""
@@ -90,9 +91,16 @@ class Clocks:
         It is taken as signed: an event a little ahead of the header's uptime is one that the exporter
         recorded while it was filling the datagram, not one of 49 days ago.
         """
-        uptime = self._spread([records.clock.uptime_ms for records in self._sets]).astype(np.uint32)
+        uptime = _flat([records.clock.uptime_ms for records in self._sets]).take(self._owners).astype(np.uint32)
         age_ms = (uptime - raw.astype(np.uint32)).view(np.int32).astype(np.int64)
         return (self.export_ms - age_ms) * 10**6
+
+
+def _flat(values: Sequence[ClockValue]) -> Nanoseconds:
+    """One value a datagram, of sets of one datagram (a number) and of several (an array)."""
+    if any(isinstance(value, np.ndarray) for value in values):
+        return np.concatenate([np.atleast_1d(np.asarray(value, np.int64)) for value in values])
+    return np.array(values, np.int64)
 
 
 def _scaled(raw: npt.NDArray[np.uint64], factor: int) -> Nanoseconds:

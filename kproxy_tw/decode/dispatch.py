@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kproxy_tw.decode import ipfix, netflow5, netflow9, sflow
+from kproxy_tw.decode.alike import walk_batch
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.errors import UnknownVersion
+from kproxy_tw.errors import MalformedInput, UnknownVersion
 
 FIRST_BYTES = {
     b"\x00\x05": "netflow5",
@@ -45,3 +48,14 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
     if flow_type == "netflow5":
         return netflow5.walk(data, received_ns)
     return sflow.walk(data, received_ns)
+
+
+def walk_all(
+    datagrams: Sequence[bytes], templates: TemplateCache, received_ns: Sequence[int]
+) -> tuple[list[Walk], list[MalformedInput]]:
+    """Walk datagrams of one exporter in the order in which they came; those that are alike together.
+
+    :param received_ns: when each came in, nanoseconds since 1970.
+    :return: what they hold, and the problem of each datagram of which nothing could be taken.
+    """
+    return walk_batch(datagrams, templates, received_ns, walk)

@@ -12,34 +12,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from kproxy_tw.interfaces import RecordLayout
 
 
+ClockValue = int | npt.NDArray[np.int64]
+
+
 @attrs.define(eq=False)
 class PacketClock:
-    """The clocks of one datagram.
+    """The clocks of one datagram, or, as arrays with one value each, of several.
 
     :ivar export_ms: the exporter's wall clock in milliseconds since 1970; 0 where the format has none (sFlow).
     :ivar uptime_ms: the exporter's uptime in milliseconds, modulo 2**32; 0 where the format has none (IPFIX).
     :ivar received_ns: when we received it, nanoseconds since 1970.
     """
 
-    export_ms: int
-    uptime_ms: int
-    received_ns: int
+    export_ms: ClockValue
+    uptime_ms: ClockValue
+    received_ns: ClockValue
 
 
 @attrs.define(eq=False)
 class RecordSet:
-    """Records of one layout from one datagram, not decoded.
+    """Records of one layout from one datagram, or from several with equally many each; not decoded.
 
     :ivar layout: decodes them.
     :ivar count: how many records.
     :ivar body: their bytes; records of a fixed length stand one behind the other.
     :ivar clock: the datagram's clocks.
     :ivar starts: offset of each record in ``body`` where lengths differ; empty for fixed lengths.
+    :ivar datagrams: how many datagrams they are from.
     :ivar sampling: the rate (1 in n) that the datagram's header tells (NetFlow v5), 0 for none.
     """
 
@@ -49,6 +55,7 @@ class RecordSet:
     clock: PacketClock
     starts: tuple[int, ...] = ()
     sampling: int = 0
+    datagrams: int = 1
 
 
 @attrs.define

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -28,8 +29,8 @@ class ExporterSession:
     flow_types: set[str] = attrs.field(factory=set)
     datagrams: int = 0
 
-    def heard(self, flow_type: str, now: float) -> None:
-        """A datagram came in at ``now``, seconds since 1970."""
-        self.datagrams += 1
+    def heard(self, flow_types: Iterable[str], datagrams: int, now: float) -> None:
+        """Datagrams came in, the last one at ``now``, seconds since 1970."""
+        self.datagrams += datagrams
         self.last_seen = now
-        self.flow_types.add(flow_type)
+        self.flow_types.update(flow_types)

@@ -28,9 +28,11 @@ MEMINFO_DROPS = slice(8 * 4, 9 * 4)
 MAX_DATAGRAM = 65535
 """The largest UDP payload there can be."""
 
+MAX_REST_SECONDS = 0.01
+"""How long an emptied socket is left alone at most, so that the next wake-up finds many datagrams, not one."""
 
-REST_SECONDS = 0.01
-"""How long an emptied socket is left alone, so that the next wake-up finds many datagrams, not one."""
+BURST_BYTES_PER_SECOND = 200e6
+"""A burst that the receive buffer must hold during a rest: a small buffer gets shorter rests."""
 
 ERROR_REST_SECONDS = 1.0
 """The same after an error that no datagram causes, such as want of memory in the kernel."""
@@ -40,9 +42,13 @@ DATAGRAMS_A_TURN = 500
 
 
 class FlowPort(Port):
-    """A UDP port that reads many datagrams per wake-up: waking up costs more than reading does."""
+    """A UDP port that reads many datagrams per wake-up: waking up costs more than reading does.
+
+    :ivar rest_seconds: how long it leaves the socket alone once it is empty.
+    """
 
     log = Logger()
+    rest_seconds = 0.0
 
     def doRead(self) -> None:
         """Read what is there; once the socket is empty, rest."""
@@ -53,7 +59,7 @@ class FlowPort(Port):
                 data, address = receive(MAX_DATAGRAM)
                 take(data, address)
         except (BlockingIOError, InterruptedError):
-            self._rest(REST_SECONDS)
+            self._rest(self.rest_seconds)
         except OSError:
             self.log.failure("cannot read from {port}", port=self)
             self._rest(ERROR_REST_SECONDS)
@@ -61,7 +67,8 @@ class FlowPort(Port):
     def _rest(self, seconds: float) -> None:
         if self.connected:
             self.stopReading()
-            self.reactor.callLater(seconds, self._go_on)
+            reactor: Any = self.reactor
+            reactor.callLater(seconds, self._go_on)
 
     def _go_on(self) -> None:
         if self.connected:
@@ -104,7 +111,7 @@ class UdpListener(Service):
             port = FlowPort(self._config.port, protocol, host, reactor=self._reactor)
             port.startListening()
             self._ports.append(port)
-            self._enlarge(port.socket, host)
+            self._enlarge(port, host)
 
     async def _close(self) -> None:
         ports, self._ports = self._ports, []
@@ -132,13 +139,15 @@ class UdpListener(Service):
             for port in self._ports
         )
 
-    def _enlarge(self, sock: socket.socket, host: str) -> None:
+    def _enlarge(self, port: FlowPort, host: str) -> None:
+        sock: socket.socket = port.socket
         asked = self._config.receive_buffer
         try:
             sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
         except PermissionError:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
         granted = _granted(sock)
+        port.rest_seconds = min(MAX_REST_SECONDS, granted / BURST_BYTES_PER_SECOND)
         address = _shown(host, sock.getsockname()[1])
         self.log.info(
             "listening for flow on udp {address}, receive buffer {granted} bytes", address=address, granted=granted

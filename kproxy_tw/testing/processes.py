@@ -113,9 +113,9 @@ class Daemon:
         return self.process.returncode
 
     def cpu_seconds(self) -> float:
-        """Processor time that it used so far, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time that its present threads used so far, user and system, to the nanosecond."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def peak_memory(self) -> int:
         """Largest resident size that it had so far, in bytes."""
