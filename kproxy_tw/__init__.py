@@ -10,15 +10,16 @@ Where things stand::
     ledger       what happened to every record: counts, rates, high-water marks
     status       frozen values that pages and JSON are made from
     intake       whose datagram is it: source address, device, walk
-    pipeline     the tick: per device, once a second, sample, columns, enrich, encode, deliver
+    pipeline     the tick: per device, once a second, sample, columns, encode, deliver
     service      timers and threads around the pipelines, and the drained stop
     overview     gathers what the parts know of themselves for pages and metrics
+    backoff      exponential waits with full jitter
+    offload      the seam to a thread, for work that blocks
     commands/    command line: one flag table per daemon, Options and makeService
     listen/      UDP sockets; the only way telemetry bytes come in
     devices/     registry, exporter sessions, device API client, refresh
     decode/      NetFlow v5, v9, IPFIX and sFlow: walked at once, decoded in columns later
     sample/      cap, thinning, weights
-    enrich/      one module per enrichment, and the chain
     kflow/       layout, encode, decode
     deliver/     messages on their way to the backend: queue, retry, sessions
     upstream/    HTTPS sessions to the backend
@@ -26,7 +27,7 @@ Where things stand::
     web/         health port and pages
     testing/     public fakes and the demonstration
 
-A datagram travels ``listen``, ``devices``, ``decode``, ``sample``, ``decode`` (columns), ``enrich``, ``kflow``,
+A datagram travels ``listen``, ``devices``, ``decode``, ``sample``, ``decode`` (columns), ``kflow``,
 ``deliver``, and never back. Network and disk are touched only in ``service``, ``protocol``, ``client``, ``app``,
 ``web/pages`` and the stores; every other module is pure and imports without Twisted.
 """

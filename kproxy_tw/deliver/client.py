@@ -13,13 +13,13 @@ from twisted.python.failure import Failure
 
 import attrs
 
+from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
 from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
 from kproxy_tw.deliver.target import target
-from kproxy_tw.devices.backoff import Uniform
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.interfaces import Answer, UpstreamSession
 from kproxy_tw.ledger import Ledger

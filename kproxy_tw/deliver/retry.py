@@ -8,7 +8,7 @@ from enum import Enum
 
 import attrs
 
-from kproxy_tw.devices.backoff import Uniform, full_jitter
+from kproxy_tw.backoff import Uniform, full_jitter
 
 MAX_RETRY_AFTER_SECONDS = 600.0
 """A backend may ask us to stay away no longer than this."""

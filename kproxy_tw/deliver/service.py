@@ -12,11 +12,11 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.target import Recipient, sender_id
-from kproxy_tw.devices.backoff import Uniform
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, EndpointStatus
 

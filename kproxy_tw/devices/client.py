@@ -14,10 +14,10 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from kproxy_tw.devices.device import Device
-from kproxy_tw.devices.offload import Offload
 from kproxy_tw.devices.parse import DeviceList, parse_device_answer, parse_device_list
 from kproxy_tw.errors import MalformedInput, UpstreamError
 from kproxy_tw.interfaces import Answer, UpstreamSession
+from kproxy_tw.offload import Offload
 
 LIST_BYTES = 32 << 20
 LIST_SECONDS = 60.0

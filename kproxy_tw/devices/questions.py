@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from kproxy_tw.devices.backoff import Uniform, full_jitter
+from kproxy_tw.backoff import Uniform, full_jitter
 from kproxy_tw.devices.sources import MAX_ASKED
 
 BURST = 32

@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from kproxy_tw.devices.backoff import Uniform, full_jitter
+from kproxy_tw.backoff import Uniform, full_jitter
 from kproxy_tw.devices.client import ApiRefused, DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.parse import DeviceList

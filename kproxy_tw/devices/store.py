@@ -17,9 +17,9 @@ from time import gmtime, strftime, time
 from twisted.logger import Logger
 
 from kproxy_tw.devices.device import Device
-from kproxy_tw.devices.offload import Offload
 from kproxy_tw.devices.parse import DeviceList, parse_device_list
 from kproxy_tw.errors import MalformedInput, StoreError
+from kproxy_tw.offload import Offload
 
 FILE_NAME = "devices.json"
 FORMAT = 1

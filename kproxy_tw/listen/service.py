@@ -41,6 +41,10 @@ DATAGRAMS_A_TURN = 500
 """Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
 
 
+LAST_TURNS = 20
+"""As many turns at most when a socket is about to be closed."""
+
+
 class FlowPort(Port):
     """A UDP port that reads many datagrams per wake-up: waking up costs more than reading does.
 
@@ -52,17 +56,27 @@ class FlowPort(Port):
 
     def doRead(self) -> None:
         """Read what is there; once the socket is empty, rest."""
-        receive = self.socket.recvfrom
-        take = self.protocol.datagramReceived
         try:
-            for _datagram in range(DATAGRAMS_A_TURN):
-                data, address = receive(MAX_DATAGRAM)
-                take(data, address)
+            self._read_turn()
         except (BlockingIOError, InterruptedError):
             self._rest(self.rest_seconds)
         except OSError:
             self.log.failure("cannot read from {port}", port=self)
             self._rest(ERROR_REST_SECONDS)
+
+    def read_last(self) -> None:
+        """Read what has come during a rest, before the socket is closed; ``LAST_TURNS`` turns at most."""
+        try:
+            for _turn in range(LAST_TURNS):
+                self._read_turn()
+        except OSError:
+            return  # empty, or beyond reading: it is closed either way
+
+    def _read_turn(self) -> None:
+        receive, take = self.socket.recvfrom, self.protocol.datagramReceived
+        for _datagram in range(DATAGRAMS_A_TURN):
+            data, address = receive(MAX_DATAGRAM)
+            take(data, address)
 
     def _rest(self, seconds: float) -> None:
         if self.connected:
@@ -116,10 +130,11 @@ class UdpListener(Service):
     async def _close(self) -> None:
         ports, self._ports = self._ports, []
         for port in ports:
+            port.read_last()
             await maybeDeferred(port.stopListening)
 
     def stopService(self) -> Deferred[None]:
-        """Close the sockets; what the kernel still holds of them is gone."""
+        """Read what has come, and close the sockets."""
         super().stopService()
         return Deferred.fromCoroutine(self._close())
 
@@ -127,6 +142,10 @@ class UdpListener(Service):
     def port(self) -> int:
         """The UDP port that the first socket is bound to."""
         return int(self._ports[0].getHost().port)
+
+    def rests(self) -> list[float]:
+        """Seconds for which each socket is left alone once it is empty."""
+        return [port.rest_seconds for port in self._ports]
 
     def status(self) -> tuple[ListenerStatus, ...]:
         """One value per socket."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kproxy_tw.devices.backoff import full_jitter
+from kproxy_tw.backoff import full_jitter
 from kproxy_tw.devices.questions import ATTEMPTS, BURST, Questions
 from kproxy_tw.devices.sources import MAX_ASKED
 

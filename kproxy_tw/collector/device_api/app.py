@@ -14,8 +14,8 @@ from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.devices import Device, DeviceDirectory
 from kproxy_tw.collector.side_inputs import SnmpDocuments, check_snmp
 from kproxy_tw.collector.store import FlowStore
-from kproxy_tw.devices.offload import Offload
 from kproxy_tw.errors import MalformedInput
+from kproxy_tw.offload import Offload
 
 MAX_DEVICE_BODY = 256 << 10
 """Bytes of the JSON that creates a device."""

@@ -22,9 +22,9 @@ from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.devices import Device, DeviceDirectory
 from kproxy_tw.collector.message import Message, Sender, accept, check_sid, parse_sender
 from kproxy_tw.collector.side_inputs import count_dns, count_metrics
-from kproxy_tw.devices.offload import Offload
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.kflow.decode import decode_body
+from kproxy_tw.offload import Offload
 
 MAX_BODY = 32 << 20
 """Bytes of a body as it comes in; the site enforces it."""

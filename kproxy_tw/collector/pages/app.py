@@ -14,7 +14,7 @@ from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.pages.figures import PAGE_FLOWS, flow_rows, totals_rows
 from kproxy_tw.collector.query import DEFAULT_LIMIT, MAX_DEVICE_ID, MAX_LIMIT, query_number, recent_flows
 from kproxy_tw.collector.store import FlowStore
-from kproxy_tw.devices.offload import Offload
+from kproxy_tw.offload import Offload
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.text import utc_time
 

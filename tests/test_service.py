@@ -1,0 +1,125 @@
+"""Timers and threads around the pipelines."""
+
+from __future__ import annotations
+
+from twisted.application.service import Service
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock, deferLater
+from twisted.logger import capturedLogs
+
+import numpy as np
+import pytest_twisted
+
+from kproxy_tw.decode.dispatch import walk
+from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.devices.device import Device
+from kproxy_tw.kflow.decode import decode_body
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.pipeline import DevicePipeline, SampleConfig
+from kproxy_tw.sample.pending import ByteBudget
+from kproxy_tw.service import OrderedServices, PipelineService, ProblemLog
+from kproxy_tw.testing.exporters import NetFlow5Exporter
+from kproxy_tw.testing.traffic import make_flows
+
+NOW = 1_790_000_000.0
+
+
+def pipeline() -> DevicePipeline:
+    """A pipeline of one device."""
+    return DevicePipeline(
+        device=Device(device_id=7, company_id=1, name="edge"),
+        config=SampleConfig(),
+        ledger=Ledger(),
+        budget=ByteBudget(1 << 20),
+        random=np.random.default_rng(3),
+        now=0.0,
+    )
+
+
+def put(device: DevicePipeline, flows: int) -> None:
+    """Let flows come in."""
+    exporter = NetFlow5Exporter(NOW)
+    data = exporter.datagram(make_flows(flows, np.random.default_rng(1)), NOW)
+    device.take(walk(data, TemplateCache(), int(NOW * 1e9)))
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_tick_makes_one_message_of_what_waits_and_stop_makes_the_last() -> None:
+    """After a second the flows are out in one message; those that come later leave when the service stops."""
+    messages: list[Message] = []
+    gathered: list[DevicePipeline] = []
+    service = PipelineService(
+        reactor=reactor, gather=gathered.append, submit=lambda _pipeline, message: messages.append(message)
+    )
+    device = pipeline()
+    service.startService()
+    service.add(device)
+    put(device, 20)
+    put(device, 10)
+    await deferLater(reactor, 1.3)
+    assert [message.flows for message in messages] == [30]
+    assert decode_body(messages[0].body, gzipped=True).batch.length == 30
+    put(device, 5)
+    await service.stopService()
+    assert [message.flows for message in messages] == [30, 5]
+    assert gathered.count(device) >= 2
+    assert device.ledger.records_in_flight == 35  # delivery's, from here on
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_removed_pipeline_is_not_ticked() -> None:
+    """What waits in it stays for whoever removed it."""
+    messages: list[Message] = []
+    service = PipelineService(
+        reactor=reactor, gather=lambda _: None, submit=lambda _pipeline, message: messages.append(message)
+    )
+    device = pipeline()
+    service.startService()
+    service.add(device)
+    put(device, 5)
+    service.remove(device)
+    await service.stopService()
+    assert messages == []
+    assert device.pending.count == 5
+
+
+class Recorded(Service):
+    """Writes down when it starts and when it has stopped; stopping takes a turn of the reactor."""
+
+    def __init__(self, name: str, events: list[str]) -> None:
+        self.label = name
+        self._events = events
+
+    def startService(self) -> None:
+        """Note it."""
+        self._events.append(f"{self.label} up")
+
+    def stopService(self) -> Deferred[None]:
+        """Note it when it is done."""
+        return deferLater(reactor, 0.01, self._events.append, f"{self.label} down")
+
+
+@pytest_twisted.ensureDeferred
+async def test_services_stop_one_after_the_other_in_reverse_order() -> None:
+    """The socket closes before the pipeline, the pipeline before delivery."""
+    events: list[str] = []
+    root = OrderedServices()
+    for name in ("delivery", "pipeline", "socket"):
+        Recorded(name, events).setServiceParent(root)
+    root.startService()
+    await root.stopService()
+    assert events == ["delivery up", "pipeline up", "socket up", "socket down", "pipeline down", "delivery down"]
+
+
+def test_problems_are_told_once_a_minute_and_device() -> None:
+    """A peer cannot fill the log, and one device's problems do not hide another's."""
+    clock = Clock()
+    complain = ProblemLog(clock)
+    with capturedLogs() as events:
+        for device in ("edge", "edge", "core"):
+            complain(device, "192.0.2.1", "too short")
+        clock.advance(60)
+        complain("edge", "192.0.2.1", "too short")
+    assert [event["device"] for event in events] == ["edge", "core", "edge"]
