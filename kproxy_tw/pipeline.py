@@ -16,15 +16,13 @@ from kproxy_tw.decode.records import Walk
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.sample.pending import ByteBudget, PendingRecords
 from kproxy_tw.sample.rates import UNSAMPLED, ConfiguredRates, weigh
 from kproxy_tw.sample.thin import Choice, choose
 from kproxy_tw.sample.window import CapWindow
-
-MAX_MESSAGE_FLOWS = 65_536
-"""Flows of one message, and so of one device and second: 22.5 MB before packing, well below what kflow allows."""
 
 
 @attrs.frozen(kw_only=True)

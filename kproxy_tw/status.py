@@ -13,6 +13,11 @@ import attrs
 from kproxy_tw.ledger import Ledger
 
 
+def shown_address(host: str, port: int) -> str:
+    """Address and port as people write them, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @attrs.frozen(kw_only=True)
 class DeviceStatus:
     """A registered device that has sent something since the start.

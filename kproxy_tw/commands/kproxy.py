@@ -11,6 +11,7 @@ from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 
 COLLECTION_THRESHOLDS = (100_000, 50, 1000)
 """For Python's cycle collector. A busy second leaves tens of thousands of record sets waiting, none of them in a
@@ -40,6 +41,8 @@ class Options(CommandOptions):
                 f"-host is missing: flow is taken on {self['host']} only, where no router outside this machine can "
                 "reach it; give an address of this machine, or all of them: -host=0.0.0.0"
             )
+        if self["max"] > MAX_MESSAGE_FLOWS:
+            lines.append(f"-max is larger than what one message a second can hold: {MAX_MESSAGE_FLOWS} is in force")
         return lines
 
 

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 import attrs
 
 from kproxy_tw.listen.protocol import DatagramReceiver, FlowProtocol
-from kproxy_tw.status import ListenerStatus
+from kproxy_tw.status import ListenerStatus, shown_address
 
 SO_RCVBUFFORCE = 33
 """``asm/socket.h``: like SO_RCVBUF, but above ``rmem_max`` where CAP_NET_ADMIN is there; not in :mod:`socket`."""
@@ -151,7 +151,7 @@ class UdpListener(Service):
         """One value per socket."""
         return tuple(
             ListenerStatus(
-                address=_shown(port.getHost().host, port.getHost().port),
+                address=shown_address(port.getHost().host, port.getHost().port),
                 receive_buffer=_granted(port.socket),
                 kernel_drops=kernel_drops(port.socket),
             )
@@ -167,7 +167,7 @@ class UdpListener(Service):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
         granted = _granted(sock)
         port.rest_seconds = min(MAX_REST_SECONDS, granted / BURST_BYTES_PER_SECOND)
-        address = _shown(host, sock.getsockname()[1])
+        address = shown_address(host, sock.getsockname()[1])
         self.log.info(
             "listening for flow on udp {address}, receive buffer {granted} bytes", address=address, granted=granted
         )
@@ -179,10 +179,6 @@ class UdpListener(Service):
                 asked=asked,
                 granted=granted,
             )
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _granted(sock: socket.socket) -> int:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 import attrs
 
 from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.status import shown_address
 from kproxy_tw.web.app import AdminApp
 from kproxy_tw.web.protocol import HealthFactory
 from kproxy_tw.web.render import Renderer
@@ -62,6 +63,7 @@ class HealthService(Service):
         self._port = self._reactor.listenTCP(self._config.port, factory, interface=self._config.interface)
         self._factory = factory
         super().startService()
+        log.info("page and health port on http://{host}/", host=shown_address(self._config.interface, self.port))
         if limits.hosts.is_open():
             log.warn(
                 "the health port listens on {interface}: everybody who reaches it can read the pages",

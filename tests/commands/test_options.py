@@ -146,3 +146,10 @@ def test_reactor_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     before = reactor.seconds()
     monkeypatch.setattr("time.time", lambda: 0.0)
     assert 0 <= reactor.seconds() - before < 60
+
+
+def test_a_cap_beyond_one_message_is_told() -> None:
+    """A message a second holds 65,536 flows; a larger -max says what is in force instead."""
+    (line,) = parsed("-host=::", "-max=100000").warnings()
+    assert "65536 is in force" in line
+    assert parsed("-host=::", "-max=65536").warnings() == []
