@@ -88,6 +88,13 @@ class PipelineService(Service):
             self._tick(pipeline, now)
 
     def _tick(self, pipeline: DevicePipeline, now: float) -> None:
+        try:
+            self._convert(pipeline, now)
+        except Exception:
+            # A bug that one device's data meet must not stop the others' ticks.
+            self.log.failure("the tick of {device} met a bug; please report this", device=pipeline.device.name)
+
+    def _convert(self, pipeline: DevicePipeline, now: float) -> None:
         self._gather(pipeline)
         job = pipeline.begin(now)
         if job is None:

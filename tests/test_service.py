@@ -85,6 +85,31 @@ async def test_a_removed_pipeline_is_not_ticked() -> None:
     assert device.pending.count == 5
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_bug_at_one_device_does_not_stop_the_ticks_of_others() -> None:
+    """The tick that raises is logged; the other device's flows go out."""
+    messages: list[Message] = []
+    broken, sound = pipeline(), pipeline()
+
+    def gather(device: DevicePipeline) -> None:
+        if device is broken:
+            raise ZeroDivisionError
+
+    service = PipelineService(
+        reactor=reactor, gather=gather, submit=lambda _pipeline, message: messages.append(message)
+    )
+    service.startService()
+    service.add(broken)
+    service.add(sound)
+    put(sound, 5)
+    with capturedLogs() as events:
+        await deferLater(reactor, 1.3)
+    service.remove(broken)
+    await service.stopService()
+    assert [message.flows for message in messages] == [5]
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
+
+
 class Recorded(Service):
     """Writes down when it starts and when it has stopped; stopping takes a turn of the reactor."""
 

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+import time
 from typing import Protocol
 
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
 
 V4_MAPPED = "::ffff:"
 """How an IPv4 exporter looks on a socket bound to ``::`` (RFC 4291 section 2.5.5.2)."""
 
 
+BUG_LOG_SECONDS = 60.0
+"""One traceback in this time."""
+
+
 class DatagramReceiver(Protocol):
     """Who takes the datagrams."""
 
-    def __call__(self, data: bytes, address: str, port: int) -> None:
+    def __call__(self, data: bytes, address: str, port: int, /) -> None:
         """Take one datagram; must not raise for anything that a peer sent."""
 
 
 class FlowProtocol(DatagramProtocol):
-    """Passes datagrams and their source address on; IPv4-mapped addresses become plain IPv4."""
+    """Passes datagrams and their source address on; IPv4-mapped addresses become plain IPv4.
 
+    A receiver that raises has a bug. It must not close the socket to everybody: the bug is logged, once a minute, and
+    the next datagram is read.
+    """
+
+    log = Logger()
     noisy = False
 
     def __init__(self, receiver: DatagramReceiver) -> None:
         self._receiver = receiver
+        self._quiet_until = 0.0
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """One datagram came in."""
         address = addr[0]
         if address.startswith(V4_MAPPED):
             address = address[len(V4_MAPPED) :]
-        self._receiver(datagram, address, addr[1])
+        try:
+            self._receiver(datagram, address, addr[1])
+        except Exception:
+            self._report(address)
+
+    def _report(self, address: str) -> None:
+        now = time.monotonic()
+        if now >= self._quiet_until:
+            self._quiet_until = now + BUG_LOG_SECONDS
+            self.log.failure("a datagram of {address} met a bug; please report this", address=address)

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs
 
 import pytest
 import pytest_twisted
@@ -124,3 +125,25 @@ async def test_a_small_buffer_gets_short_rests() -> None:
     service = listener([], "127.0.0.1", receive_buffer=64 << 10)
     assert service.rests() == [pytest.approx((64 << 10) / 200e6)]
     await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bug_behind_the_socket_does_not_close_it() -> None:
+    """A receiver that raises is told once, and the datagrams after it are still read."""
+    taken: list[bytes] = []
+
+    def receive(data: bytes, _address: str, _port: int) -> None:
+        taken.append(data)
+        if data == b"bad":
+            raise ZeroDivisionError
+
+    service = UdpListener(reactor=reactor, config=ListenConfig(port=0), receiver=receive)
+    service.startService()
+    with sender() as sock, capturedLogs() as events:
+        for data in (b"bad", b"bad", b"good"):
+            sock.sendto(data, ("127.0.0.1", service.port))
+        while len(taken) < 3:
+            await deferLater(reactor, 0.01)
+    await service.stopService()
+    assert taken == [b"bad", b"bad", b"good"]
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
