@@ -19,8 +19,8 @@ from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_j
 SECONDS = 5.0
 """How long each rate is offered."""
 
-RATES = (200_000, 600_000, 1_000_000, 1_200_000)
-"""Flows a second. The target is 600,000 without a loss."""
+RATES = (200_000, 600_000, 1_000_000)
+"""Flows a second. The target is 600,000 without a loss; above 1,048,576 a message a second and device is too small."""
 
 UNCAPPED = 1_000_000
 DEFAULT_CAP = 0
@@ -32,11 +32,15 @@ SETTLE_SECONDS = 20.0
 
 @attrs.frozen
 class Run:
-    """One rate offered to one program. ``flows`` were sent; ``lost`` of them were not taken."""
+    """One rate offered to one program. ``flows`` were sent, ``lost`` of them were not taken.
+
+    :ivar thinned: flows that the cap left out; others carry their weight.
+    """
 
     offered: float
     flows: int
     lost: int
+    thinned: int
     cpu_seconds: float
     peak_memory: int
 
@@ -85,7 +89,8 @@ def run_kproxy(rate: float, max_flow_rate: int) -> Run:
                 flows = offer(port, rate) * RECORDS
                 ledger = settled(port + 1)
                 fates = ledger["RecordsForwarded"] + ledger["RecordsSampledOut"]
-                return Run(rate, flows, flows - fates, proxy.cpu_seconds() - before, proxy.peak_memory())
+                thinned = ledger["RecordsSampledOut"]
+                return Run(rate, flows, flows - fates, thinned, proxy.cpu_seconds() - before, proxy.peak_memory())
 
 
 def settled(port: int) -> dict[str, int]:
@@ -115,7 +120,7 @@ def run_nfcapd(rate: float) -> Run:
             flows = offer(port, rate) * RECORDS
             time.sleep(1.0)
             lost = socket_drops(port) * RECORDS
-            return Run(rate, flows, lost, peer.cpu_seconds() - before, peer.peak_memory())
+            return Run(rate, flows, lost, 0, peer.cpu_seconds() - before, peer.peak_memory())
 
 
 def socket_drops(port: int) -> int:
@@ -130,7 +135,7 @@ def socket_drops(port: int) -> int:
 def row(name: str, run: Run) -> str:
     """One line of the table."""
     return (
-        f"{name:<34}{run.offered:>12,.0f}{run.flows:>12,}{run.lost:>10,}"
+        f"{name:<34}{run.offered:>12,.0f}{run.flows:>12,}{run.lost:>10,}{run.thinned:>12,}"
         f"{run.cpu_us:>12.3f}{run.peak_memory / (1 << 20):>10.0f}"
     )
 
@@ -138,7 +143,7 @@ def row(name: str, run: Run) -> str:
 def report() -> Iterator[str]:
     """The lines of the table, as they are measured."""
     yield f"v9, {RECORDS} records a datagram, {EXPORTERS} exporters, loopback, {SECONDS:.0f} s a rate"
-    yield f"{'':<34}{'offered/s':>12}{'flows':>12}{'lost':>10}{'CPU us/flow':>12}{'MiB peak':>10}"
+    yield f"{'':<34}{'offered/s':>12}{'flows':>12}{'lost':>10}{'thinned':>12}{'CPU us/flow':>12}{'MiB peak':>10}"
     for rate in RATES:
         run = run_kproxy(rate, UNCAPPED)
         yield row("kproxy, no cap", run)

@@ -44,8 +44,11 @@ class DeviceIntake:
         self.sent.sample(self.pipeline.ledger.messages_sent)
 
 
-INBOX_DATAGRAMS = 512
+INBOX_DATAGRAMS = 256
 """Datagrams of one exporter that wait at most, until the tick or the next one, to be walked together."""
+
+INBOX_BYTES = 16 << 20
+"""Bytes that wait so in all inboxes together; beyond it a datagram is walked at once, with those before it."""
 
 
 @attrs.define(eq=False)
@@ -100,6 +103,7 @@ class Intake:
         self._life = life
         self._complain = complain
         self._inboxes: dict[str, Inbox] = {}
+        self._waiting_bytes = 0
         self._retired: list[Ledger] = [Ledger()]
         self.devices: dict[int, DeviceIntake] = {}
         self.unregistered = Ledger()
@@ -175,7 +179,8 @@ class Intake:
     def _put(self, inbox: Inbox, data: bytes, received_ns: int) -> None:
         inbox.datagrams.append(data)
         inbox.received_ns.append(received_ns)
-        if len(inbox.datagrams) >= INBOX_DATAGRAMS:
+        self._waiting_bytes += len(data)
+        if len(inbox.datagrams) >= INBOX_DATAGRAMS or self._waiting_bytes > INBOX_BYTES:
             self._walk(inbox)
 
     def _walk(self, inbox: Inbox) -> None:
@@ -183,10 +188,11 @@ class Intake:
         if not datagrams:
             return
         inbox.datagrams, inbox.received_ns = [], []
+        self._waiting_bytes -= sum(map(len, datagrams))
         device, session, pipeline = inbox.device, inbox.session, inbox.device.pipeline
-        walks, problems = walk_all(datagrams, session.templates, received_ns)
         pipeline.ledger.datagrams_received += len(datagrams)
         device.last_seen = received_ns[-1] / 1e9
+        walks, problems = walk_all(datagrams, session.templates, received_ns)
         session.heard((found.flow_type for found in walks), len(datagrams), device.last_seen)
         for found in walks:
             pipeline.take(found)

@@ -11,7 +11,7 @@ from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.registry import Registry
 from kproxy_tw.devices.sources import Sources
-from kproxy_tw.intake import INBOX_DATAGRAMS, DeviceLife, Intake
+from kproxy_tw.intake import INBOX_BYTES, INBOX_DATAGRAMS, DeviceLife, Intake
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
@@ -93,6 +93,21 @@ def test_a_flood_does_not_wait_for_the_tick() -> None:
     for _datagram in range(INBOX_DATAGRAMS):
         bench.intake.datagram(v5(1), "192.0.2.1", 50000)
     assert bench.ledger().records_received == INBOX_DATAGRAMS
+
+
+def test_what_waits_is_bounded_in_bytes_over_all_exporters() -> None:
+    """Large datagrams of many sources are walked as they come once 16 MiB wait; all are walked at the tick."""
+    addresses = [f"198.51.100.{number}" for number in range(1, 251)]
+    bench = Bench(attrs.evolve(EDGE, sending_addresses=frozenset(addresses)))
+    large = v5(1) + bytes(60_000)
+    for _turn in range(2):
+        for address in addresses:
+            bench.intake.datagram(large, address, 50000)
+    walked = bench.ledger().records_received
+    assert (500 - walked) * len(large) <= INBOX_BYTES
+    assert walked < 300  # and no sooner than that
+    bench.gather()
+    assert bench.ledger().records_received == 500
 
 
 def test_bad_datagrams_are_counted_by_reason_and_told() -> None:

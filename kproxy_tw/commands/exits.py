@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import enum
 import os
-import sys
 from typing import NoReturn
-
-from twisted.internet.error import ReactorNotRunning
-from twisted.internet.interfaces import IReactorCore
-from twisted.logger import Logger
-
-log = Logger()
 
 #: Longest line on stderr.
 MAX_LINE = 500
@@ -44,28 +36,7 @@ def fail_start(command: str, status: int, message: str) -> NoReturn:
     raise SystemExit(int(status))
 
 
-def fail_running(reactor: IReactorCore, command: str, status: int, message: str) -> None:
-    """End a process whose reactor runs: one line on stderr, a drained stop, then ``status``.
-
-    twistd ends with 0 whenever the reactor has stopped in an orderly way; so the status is set by the
-    last function that the interpreter calls, after pid file and log are closed.
-    """
-    log.error("{message}; stopping with exit status {status}", message=message, status=int(status))
-    _say(failure_line(command, message))
-    atexit.register(_leave, int(status))
-    try:
-        reactor.stop()
-    except ReactorNotRunning:  # already on its way down
-        return
-
-
 def _say(line: str) -> None:
     # Not sys.stderr: once the log has begun, what is written there becomes a log event.
     with contextlib.suppress(OSError):  # closed: there is nobody to tell
         os.write(2, f"{line}\n".encode(errors="replace"))
-
-
-def _leave(status: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

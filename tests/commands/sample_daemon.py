@@ -16,7 +16,6 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.scripts import twistd
 
-from kproxy_tw.commands.exits import Exit, fail_running
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.run import ScriptOptions
@@ -53,8 +52,6 @@ class Sample(Service):
         log.debug("looked at closely")
         log.info("started")
         os.write(2, b"running\n")
-        if self._trouble == "while running":
-            self._reactor.callLater(0.1, fail_running, self._reactor, "sample", Exit.FAILED, "the disk is gone")
 
     def stopService(self) -> Deferred[None]:
         """Take a moment, as draining does; fires when it is over."""

@@ -93,15 +93,6 @@ def test_port_in_use(form: tuple[str, ...], tmp_path: Path) -> None:
     )
 
 
-def test_failure_while_running(tmp_path: Path) -> None:
-    """A failure of the running process drains as well, and ends with status 1 and its line."""
-    ended = run([*FOREGROUND[0], f"-port={free_port()}"], tmp_path, SAMPLE_TROUBLE="while running")
-    assert ended.returncode == 1
-    assert ended.stderr == "running\nsample: the disk is gone\n"
-    assert "drained" in ended.stdout
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_warnings_are_logged(tmp_path: Path) -> None:
     """Flags without effect are named in the log, and the start goes on."""
     process = start([*FOREGROUND[0], f"-port={free_port()}", "-tag_update=5", "-geo_small"], tmp_path)
