@@ -32,6 +32,7 @@ setup(
     package_dir={"kproxy_tw.web.templates": "templates", "kproxy_tw.web.static": "static"},
     package_data={
         "kproxy_tw": ["py.typed"],
+        "kproxy_tw.decode": ["tables/*.csv"],
         "kproxy_tw.kflow": ["*.capnp"],
         "kproxy_tw.web.templates": ["**/*.html"],
         "kproxy_tw.web.static": ["**/*"],

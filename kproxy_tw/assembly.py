@@ -18,6 +18,7 @@ import numpy as np
 
 from kproxy_tw import __version__
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
@@ -25,17 +26,22 @@ from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
-from kproxy_tw.devices.registry import Registry
+from kproxy_tw.devices.memory.service import MemoryService
+from kproxy_tw.devices.memory.store import MemoryStore
+from kproxy_tw.devices.registry import Changes, Registry
 from kproxy_tw.devices.service import RefreshService
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.devices.store import DeviceStore
-from kproxy_tw.intake import DeviceLife, Intake
+from kproxy_tw.intake import DeviceLife, Intake, SessionConfig
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.listen.ipfix.config import StreamConfig
+from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.service import OrderedServices, PipelineService, ProblemLog
+from kproxy_tw.service import EventLog, OrderedServices, PipelineService, ProblemLog
+from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.regions import Endpoints
@@ -47,7 +53,7 @@ from kproxy_tw.web.service import HealthService, WebConfig
 class KproxyConfig:
     """What kproxy is told; each part has its own configuration.
 
-    :ivar state_dir: where the last good device list is kept.
+    :ivar state_dir: where the last good device list and the exporters' templates are kept.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
     """
@@ -57,7 +63,10 @@ class KproxyConfig:
     state_dir: Path
     tls: TlsConfig = attrs.Factory(TlsConfig)
     listen: ListenConfig = attrs.Factory(ListenConfig)
+    streams: StreamConfig = attrs.Factory(StreamConfig)
+    decode: DecodeOptions = AS_SENT
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
+    sessions: SessionConfig = attrs.Factory(SessionConfig)
     sample: SampleConfig = attrs.Factory(SampleConfig)
     deliver: DeliverConfig = attrs.Factory(DeliverConfig)
     web: WebConfig = attrs.Factory(WebConfig)
@@ -85,10 +94,16 @@ class KproxyAssembly:
             registry=self.registry,
             sources=self.sources,
             ask=lambda address: self.refresh.ask(address),
-            life=DeviceLife(open=self._open, change=self._change, close=self._close),
+            life=DeviceLife(open=self._open, change=self._change, close=self._close, tell=EventLog()),
             complain=ProblemLog(reactor),
+            config=config.sessions,
+            options=config.decode,
+            adopt=lambda device, session: self.memory.adopt(device, session),
         )
+        self.memory = self._memory_service()
         self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.datagram)
+        self.streams = StreamIntake(self.intake)
+        self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
         self.delivery = DeliveryService(
             reactor=reactor,
@@ -102,10 +117,24 @@ class KproxyAssembly:
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
         root = OrderedServices()
-        for part in (self.health, self.refresh, self.delivery, self.pipelines, self.listener):
+        for part in self._parts():
             part.setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         return root
+
+    def _parts(self) -> tuple[IService, ...]:
+        backend = (self.health, self.refresh, self.delivery)
+        return (*backend, self.memory, self.pipelines, self.listener, self.stream_listener)
+
+    def _memory_service(self) -> MemoryService:
+        offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
+        return MemoryService(
+            reactor=self._reactor,
+            store=MemoryStore(self._config.state_dir, offload=offload),
+            offload=offload,
+            wall=time.time,
+            devices=self.intake.devices.values,
+        )
 
     def _session(self) -> HttpsSession:
         return HttpsSession(
@@ -126,8 +155,8 @@ class KproxyAssembly:
             registry=self.registry,
             sources=self.sources,
             config=self._config.devices,
-            changed=self.intake.changed,
-            answered=self.intake.answered,
+            changed=self._list_changed,
+            answered=self._address_answered,
         )
 
     def _overview(self) -> Overview:
@@ -140,9 +169,18 @@ class KproxyAssembly:
             intake=self.intake,
             sources=self.sources,
             listening=self.listener,
+            streaming=self.stream_listener,
             delivering=self.delivery,
             refreshing=self.refresh,
         )
+
+    def _list_changed(self, changes: Changes) -> None:
+        self.streams.changed(changes)
+        self.intake.changed(changes)
+
+    def _address_answered(self, address: str, device: Device | None) -> None:
+        self.intake.answered(address, device)
+        self.streams.answered(address)
 
     def _open(self, device: Device) -> DevicePipeline:
         pipeline = DevicePipeline(

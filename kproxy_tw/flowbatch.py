@@ -16,11 +16,14 @@ that a reader of ``kflow/layout.py`` knows them already. Three differ on purpose
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from kproxy_tw.decode.optiondata import DomainOptions
 
 Column = npt.NDArray[Any]
 
@@ -70,6 +73,22 @@ TEXTS: tuple[str, ...] = (
 """Columns of short UTF-8 texts: dtype ``S<n>``, shape ``(length,)``; empty means absent."""
 
 
+RATE_ORIGINS: tuple[str, ...] = ("unknown", "record", "sampler", "domain", "header", "device", "flag")
+"""Who may have told a flow's sample rate, in the words of the contracts; arrays hold the position in this list."""
+
+SIDE: Mapping[str, np.dtype[np.generic]] = {
+    name: np.dtype(code)
+    for code, names in {
+        "u1": "rate_origin",
+        "u2": "domain",
+        "u8": "application_id ingress_vrf egress_vrf",
+    }.items()
+    for name in names.split()
+}
+"""Columns that are not sent but needed on the way: who told the rate (a position in ``RATE_ORIGINS``), which of the
+batch's ``domains`` the flow belongs to, and keys into that domain's option tables."""
+
+
 def _empty(name: str, length: int) -> Column:
     if name == "app_protocol":
         return np.full(length, UNSET_APP_PROTOCOL, np.uint32)
@@ -90,14 +109,18 @@ class FlowBatch:
     :ivar columns: name (of ``NUMBERS``, ``ADDRESSES`` or ``TEXTS``) to array.
     :ivar custom: name of a device's custom column to array: an unsigned or float32 number array,
         an ``S<n>`` text array, or a ``(length, 17)`` ``u1`` array for an address (family, address).
-    :ivar rate_origin: who told ``sample_rate``: ``"record"``, ``"sampler"``, ``"domain"``, ``"header"``,
+    :ivar rate_origin: who told ``sample_rate`` where there is no such side column: ``"record"``, ``"header"``,
         or ``"unknown"`` when the exporter told nothing.
+    :ivar side: name (of ``SIDE``) to array: what is needed on the way but not sent; lost when batches are joined.
+    :ivar domains: the option tables that the side column ``domain`` counts through; the first, where it is absent.
     """
 
     length: int
     columns: dict[str, Column] = attrs.field(factory=dict)
     custom: dict[str, Column] = attrs.field(factory=dict)
     rate_origin: str = "unknown"
+    side: dict[str, Column] = attrs.field(factory=dict)
+    domains: Sequence[DomainOptions] = ()
 
     def column(self, name: str) -> Column:
         """The column, or zeros of its dtype and shape where the batch has none. :raises KeyError: unknown name."""

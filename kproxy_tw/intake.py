@@ -8,69 +8,69 @@ counted and listed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import attrs
 
-from kproxy_tw.decode.dispatch import detect, walk_all
+from kproxy_tw.decode.dispatch import SFLOW_5, detect
+from kproxy_tw.decode.held import HeldLimits
+from kproxy_tw.decode.options import AS_SENT, DecodeOptions
+from kproxy_tw.decode.room import MAX_TEMPLATES, StateRoom
+from kproxy_tw.decode.sflow import agent_or
 from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.devices.device import Device
+from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.deviceintake import MAX_SESSIONS, Complain, DeviceIntake
+from kproxy_tw.devices.device import Device, canonical_address
+from kproxy_tw.devices.events import Event, EventList
 from kproxy_tw.devices.registry import Changes, Registry
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.devices.sources import Sources, Verdict
-from kproxy_tw.errors import MalformedInput, UnknownVersion
-from kproxy_tw.ledger import History, Ledger
+from kproxy_tw.errors import MalformedInput
+from kproxy_tw.inbox import INBOX_DATAGRAMS, Inbox
+from kproxy_tw.ledger import Ledger, RetiredLedgers
 from kproxy_tw.pipeline import DevicePipeline
+from kproxy_tw.status import shown_address
 
-
-@attrs.define(eq=False)
-class DeviceIntake:
-    """A registered device that has sent something.
-
-    :ivar sessions: what is known of each address it sends from.
-    :ivar received, sent: histories of datagrams in and messages out.
-    """
-
-    pipeline: DevicePipeline
-    first_seen: float
-    last_seen: float
-    sessions: dict[str, ExporterSession] = attrs.field(factory=dict)
-    received: History = attrs.field(factory=History)
-    sent: History = attrs.field(factory=History)
-
-    def sample_history(self) -> None:
-        """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
-        self.received.sample(self.pipeline.ledger.datagrams_received)
-        self.sent.sample(self.pipeline.ledger.messages_sent)
-
-
-INBOX_DATAGRAMS = 256
-"""Datagrams of one exporter that wait at most, until the tick or the next one, to be walked together."""
+CONNECTION_SECONDS = float("inf")
+"""How long templates of a connection hold without being sent again: as long as it lasts (RFC 7011 section 8)."""
 
 INBOX_BYTES = 16 << 20
-"""Bytes that wait so in all inboxes together; beyond it a datagram is walked at once, with those before it."""
+"""Bytes that wait in all inboxes together; beyond it a datagram is walked at once, with those before it."""
 
 
-@attrs.define(eq=False)
-class Inbox:
-    """What came from one address since it was last walked.
+@attrs.frozen(kw_only=True)
+class SessionConfig:
+    """What one exporter, and all together, may make us remember.
 
-    :ivar received_ns: when each datagram came in, nanoseconds since 1970.
+    :ivar by_port: each source port of an address is a session of its own (RFC 7011 section 8.4).
+    :ivar limits: of one session.
+    :ivar max_templates: of all sessions together.
+    :ivar held: of data that came before its template.
     """
 
-    device: DeviceIntake
-    session: ExporterSession
-    datagrams: list[bytes] = attrs.field(factory=list)
-    received_ns: list[int] = attrs.field(factory=list)
+    by_port: bool = False
+    limits: TemplateLimits = attrs.Factory(TemplateLimits)
+    max_templates: int = MAX_TEMPLATES
+    held: HeldLimits = attrs.Factory(HeldLimits)
 
 
 @attrs.frozen(kw_only=True)
 class DeviceLife:
-    """What else has to be done when a device sends for the first time, changes, and goes."""
+    """What else is done when a device sends for the first time, changes, goes, and when something happens to it."""
 
     open: Callable[[Device], DevicePipeline]
     change: Callable[[DevicePipeline, Device], None]
     close: Callable[[DevicePipeline], None]
+    tell: Callable[[Device, Event], None] = lambda _device, _event: None
+
+
+def _of_exporter(
+    registry: Registry, of_device: Callable[[Device, float], DeviceIntake], address: str, now: float
+) -> DeviceIntake | None:
+    """The device of an exporter that records name; ``None`` when it is not registered."""
+    device = registry.by_address(canonical_address(address))
+    return None if device is None else of_device(device, now)
 
 
 class Intake:
@@ -80,6 +80,9 @@ class Intake:
     :param wall_ns: gives nanoseconds since 1970.
     :param ask: asks the API whose an address is; :meth:`answered` is called with what it says.
     :param complain: told the device's name, the address and the problem of each datagram that was dropped.
+    :param config: what exporters may make us remember.
+    :param options: what the operator chose about decoding.
+    :param adopt: gives a new session what is known of it from before a restart.
     :ivar devices: device id to the devices that have sent something.
     :ivar unregistered: what came from sources that belong to no device.
     """
@@ -93,7 +96,10 @@ class Intake:
         sources: Sources,
         ask: Callable[[str], None],
         life: DeviceLife,
-        complain: Callable[[str, str, str], None],
+        complain: Complain,
+        config: SessionConfig | None = None,
+        options: DecodeOptions = AS_SENT,
+        adopt: Callable[[DeviceIntake, ExporterSession], None] = lambda _device, _session: None,
     ) -> None:
         self._clock = clock
         self._wall_ns = wall_ns
@@ -102,42 +108,81 @@ class Intake:
         self._ask = ask
         self._life = life
         self._complain = complain
+        self._config = config or SessionConfig()
+        self._options = options
+        self._adopt = adopt
+        self._by_port = self._config.by_port
+        self._by_agent = options.agent_address
+        self._room = StateRoom(templates=self._config.max_templates, held=self._config.held)
         self._inboxes: dict[str, Inbox] = {}
         self._waiting_bytes = 0
-        self._retired: list[Ledger] = [Ledger()]
+        self._retired = RetiredLedgers()
         self.devices: dict[int, DeviceIntake] = {}
         self.unregistered = Ledger()
 
     def datagram(self, data: bytes, address: str, port: int) -> None:
         """Take one datagram from the socket."""
         received_ns = self._wall_ns()
-        inbox = self._inboxes.get(address) or self._first_of(address, received_ns)
+        if self._by_agent and data[:4] == SFLOW_5:
+            address = agent_or(data, address)
+        key = shown_address(address, port) if self._by_port else address
+        inbox = self._inboxes.get(key) or self._first_of(address, key, received_ns)
         if inbox is None:
             self._of_stranger(data, address, port, received_ns)
         else:
-            self._put(inbox, data, received_ns)
+            self._put(inbox, data, port, received_ns)
+
+    def knock(self, address: str, port: int) -> Verdict | None:
+        """Somebody opened a connection. :return: ``None`` when it is a device's address; else what becomes of it."""
+        if self._registry.by_address(address) is not None:
+            return None
+        verdict = self._sources.arrived(
+            address, port, b"", flow_type="ipfix", now=self._clock.seconds(), received_ns=self._wall_ns()
+        )
+        if verdict is Verdict.ASK:
+            self._ask(address)
+        return verdict
+
+    def open_stream(self, key: str, address: str) -> bool:
+        """Take messages of a connection from now on. :return: whether ``address`` is a device's."""
+        return self._first_of(address, key, self._wall_ns(), stream=True) is not None
+
+    def message(self, key: str, data: bytes) -> None:
+        """Take one message of an open connection."""
+        self._put(self._inboxes[key], data, 0, self._wall_ns())
+
+    def close_stream(self, key: str) -> None:
+        """A connection is gone, and the templates with it; nothing is left of one that was forgotten before."""
+        self._forget(key)
 
     def gather(self, pipeline: DevicePipeline) -> None:
         """Walk what has come for a device since the last time; before each of its ticks."""
         known = self.devices.get(pipeline.device.device_id)
-        if known is not None:
-            for address in known.sessions:
-                self._walk(self._inboxes[address])
+        if known is None:
+            return
+        now = self._wall_ns() / 1e9
+        for key, session in known.sessions.items():
+            self._waiting_bytes -= known.walk(self._inboxes[key])
+            known.sweep(session, now)
 
     def answered(self, address: str, device: Device | None) -> None:
         """The API said whose ``address`` is, or that it is nobody's: the held datagrams go their way."""
         held = self._sources.take(address)
-        for datagram in held:
-            inbox = self._inboxes.get(address) or self._first_of(address, datagram.received_ns)
+        for datagram in (datagram for datagram in held if datagram.payload):
+            key = shown_address(address, datagram.port) if self._by_port else address
+            inbox = self._inboxes.get(key) or self._first_of(address, key, datagram.received_ns)
             if device is None or inbox is None:
                 self._drop_unregistered()
             else:
-                self._put(inbox, datagram.payload, datagram.received_ns)
+                self._put(inbox, datagram.payload, datagram.port, datagram.received_ns)
 
     def changed(self, changes: Changes) -> None:
         """The device list is another one: apply it to the devices that have sent something."""
-        for address in changes.addresses:
-            self._forget_address(address)
+        for key in [key for key, inbox in self._inboxes.items() if inbox.session.address in changes.addresses]:
+            address, loser = self._inboxes[key].session.address, self._inboxes[key].device
+            text = f"{address} is this device's address no longer"
+            loser.events.add("address_lost", text, now=self._wall_ns() / 1e9, subject=address)
+            self._forget(key)
         for device in changes.removed:
             self._close(device)
         for device in changes.changed:
@@ -158,47 +203,57 @@ class Intake:
 
     def total(self) -> Ledger:
         """The sum over all devices, gone ones too, and unregistered sources."""
-        self._fold_retired()
         present = [device.pipeline.ledger for device in self.devices.values()]
-        return Ledger.total([self.unregistered, *self._retired, *present])
+        return Ledger.total([self.unregistered, self._retired.total(), *present])
 
-    def _first_of(self, address: str, received_ns: int) -> Inbox | None:
+    def _first_of(self, address: str, key: str, received_ns: int, *, stream: bool = False) -> Inbox | None:
+        """Make the session and inbox of an exporter; ``None`` when the address is no device's."""
         device = self._registry.by_address(address)
         if device is None:
             return None
         now = received_ns / 1e9
-        intake = self.devices.get(device.device_id)
-        if intake is None:
-            intake = self.devices[device.device_id] = DeviceIntake(self._life.open(device), now, now)
-        session = ExporterSession(address=address, templates=TemplateCache(), first_seen=now, last_seen=now)
-        intake.sessions[address] = session
-        inbox = self._inboxes[address] = Inbox(intake, session)
+        intake = self._of_device(device, now)
+        if len(intake.sessions) >= MAX_SESSIONS:
+            self._forget(min(intake.sessions.values(), key=lambda session: session.last_seen).key)
+        session = self._session(address, key, now, stream)
+        intake.sessions[key] = session
+        inbox = self._inboxes[key] = Inbox(intake, session)
         self._sources.known(address)
+        if session.persistent:
+            self._adopt(intake, session)
         return inbox
 
-    def _put(self, inbox: Inbox, data: bytes, received_ns: int) -> None:
+    def _of_device(self, device: Device, now: float) -> DeviceIntake:
+        """What there is of a device; made when it has not sent anything yet."""
+        known = self.devices.get(device.device_id)
+        if known is None:
+            events = EventList(partial(self._life.tell, device))
+            known = DeviceIntake(self._life.open(device), now, now, self._complain, events)
+            known.options = self._options
+            if self._options.exporter_address:
+                known.route = partial(_of_exporter, self._registry, self._of_device)
+            self.devices[device.device_id] = known
+        return known
+
+    def _session(self, address: str, key: str, now: float, stream: bool) -> ExporterSession:
+        limits = self._config.limits
+        if stream:
+            limits = attrs.evolve(limits, seconds=CONNECTION_SECONDS)
+        templates = TemplateCache(limits, room=self._room, withdrawable=stream)
+        templates.now = now
+        return ExporterSession(
+            address=address, key=key, templates=templates, first_seen=now, last_seen=now, persistent=not stream
+        )
+
+    def _put(self, inbox: Inbox, data: bytes, port: int, received_ns: int) -> None:
+        if port != inbox.port:
+            inbox.runs.append((len(inbox.datagrams), port))
+            inbox.port = port
         inbox.datagrams.append(data)
         inbox.received_ns.append(received_ns)
         self._waiting_bytes += len(data)
         if len(inbox.datagrams) >= INBOX_DATAGRAMS or self._waiting_bytes > INBOX_BYTES:
-            self._walk(inbox)
-
-    def _walk(self, inbox: Inbox) -> None:
-        datagrams, received_ns = inbox.datagrams, inbox.received_ns
-        if not datagrams:
-            return
-        inbox.datagrams, inbox.received_ns = [], []
-        self._waiting_bytes -= sum(map(len, datagrams))
-        device, session, pipeline = inbox.device, inbox.session, inbox.device.pipeline
-        pipeline.ledger.datagrams_received += len(datagrams)
-        device.last_seen = received_ns[-1] / 1e9
-        walks, problems = walk_all(datagrams, session.templates, received_ns)
-        session.heard((found.flow_type for found in walks), len(datagrams), device.last_seen)
-        for found in walks:
-            pipeline.take(found)
-        for problem in problems:
-            pipeline.ledger.drop_datagram("unknown_version" if isinstance(problem, UnknownVersion) else "malformed")
-            self._complain(pipeline.device.name, session.address, str(problem))
+            self._waiting_bytes -= inbox.device.walk(inbox)
 
     def _of_stranger(self, data: bytes, address: str, port: int, received_ns: int) -> None:
         try:
@@ -217,27 +272,18 @@ class Intake:
         self.unregistered.datagrams_received += 1
         self.unregistered.drop_datagram("unregistered")
 
-    def _forget_address(self, address: str) -> None:
-        inbox = self._inboxes.pop(address, None)
+    def _forget(self, key: str) -> None:
+        inbox = self._inboxes.pop(key, None)
         if inbox is not None:
-            self._walk(inbox)
-            del inbox.device.sessions[address]
+            self._waiting_bytes -= inbox.device.walk(inbox)
+            inbox.device.forget(inbox.session)
 
     def _close(self, device: Device) -> None:
         gone = self.devices.pop(device.device_id, None)
         if gone is None:
             return
-        for address in list(gone.sessions):
-            self._forget_address(address)
+        for key in list(gone.sessions):
+            self._forget(key)
         gone.pipeline.discard("unregistered")
         self._life.close(gone.pipeline)
-        self._retired.append(gone.pipeline.ledger)
-
-    def _fold_retired(self) -> None:
-        folded, *others = self._retired
-        self._retired = [folded]
-        for ledger in others:
-            if ledger.records_in_flight:
-                self._retired.append(ledger)
-            else:
-                folded.add(ledger)
+        self._retired.add(gone.pipeline.ledger)

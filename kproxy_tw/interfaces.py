@@ -6,7 +6,7 @@ implementation and by a fake in ``kproxy_tw.testing`` or by several real ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,11 +24,19 @@ class RecordLayout(Protocol):
     def flow_type(self) -> str:
         """``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``."""
 
-    def columns(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> FlowBatch:
-        """Decode records into columns; runs in a worker thread.
+    @property
+    def flows_per_record(self) -> int:
+        """The most flows that a record may become: 2 where records may tell of both directions, else 1."""
+
+    def columns(
+        self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None, wanted: Collection[str] = frozenset()
+    ) -> FlowBatch:
+        """Decode records into columns; runs in a worker thread. The ledger counts records, not the flows they become.
 
         :param sets: record sets of this layout, in the order of arrival.
         :param chosen: ascending indices into the records of all sets together, or ``None`` for all of them.
+        :param wanted: names of the device's custom columns as ``decode.custom.folded`` spells them; others need not be
+            filled.
         :raises MalformedInput: the bytes cannot be decoded.
         """
 

@@ -21,6 +21,7 @@ RECORD_DROP_REASONS = (
     "no_template",
     "unregistered",
     "disabled",
+    "egress",
     "queue_full",
     "spool_full",
     "rejected",
@@ -39,7 +40,12 @@ def _counter(reasons: Iterable[str]) -> Counter[str]:
 
 @attrs.define(slots=True)
 class Ledger:
-    """Counts since start; see the module docstring for the identity."""
+    """Counts since start; see the module docstring for the identity.
+
+    :ivar sequence_gaps: what the exporters' sequence numbers say was sent and never came: records (NetFlow v5, IPFIX),
+        packets (v9), datagrams (sFlow).
+    :ivar sequence_seen: what came, counted in the same way.
+    """
 
     datagrams_received: int = 0
     records_received: int = 0
@@ -48,6 +54,7 @@ class Ledger:
     records_in_flight: int = 0
     kernel_drops: int = 0
     sequence_gaps: int = 0
+    sequence_seen: int = 0
     messages_sent: int = 0
     messages_retried: int = 0
     bytes_sent: int = 0
@@ -112,6 +119,26 @@ class Ledger:
             )
             for field in attrs.fields(Ledger)
         }
+
+
+class RetiredLedgers:
+    """The ledgers of devices that are gone; one is folded into the sum of them when nothing of it is in flight."""
+
+    def __init__(self) -> None:
+        self._folded = Ledger()
+        self._others: list[Ledger] = []
+
+    def add(self, ledger: Ledger) -> None:
+        """A device is gone."""
+        self._others.append(ledger)
+
+    def total(self) -> Ledger:
+        """The sum."""
+        for ledger in self._others:
+            if not ledger.records_in_flight:
+                self._folded.add(ledger)
+        self._others = [ledger for ledger in self._others if ledger.records_in_flight]
+        return Ledger.total([self._folded, *self._others])
 
 
 SAMPLE_SECONDS = 5

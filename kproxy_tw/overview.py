@@ -8,14 +8,17 @@ from typing import Any, Protocol
 import attrs
 
 from kproxy_tw import __version__
+from kproxy_tw.deviceintake import DeviceIntake
+from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
-from kproxy_tw.intake import DeviceIntake, Intake
+from kproxy_tw.intake import Intake
 from kproxy_tw.status import (
     Check,
     DaemonStatus,
     DeviceStatus,
     EndpointStatus,
     ListenerStatus,
+    StreamListenerStatus,
     UnregisteredStatus,
 )
 
@@ -28,6 +31,13 @@ class Listening(Protocol):
 
     def status(self) -> Sequence[ListenerStatus]:
         """One value per socket."""
+
+
+class Streaming(Protocol):
+    """The listener for connections, as far as the overview needs it."""
+
+    def status(self) -> StreamListenerStatus:
+        """What it listens on, and its connections."""
 
 
 class Delivering(Protocol):
@@ -73,6 +83,7 @@ class Overview:
     intake: Intake
     sources: Sources
     listening: Listening
+    streaming: Streaming
     delivering: Delivering
     refreshing: Refreshing
 
@@ -91,6 +102,7 @@ class Overview:
             listeners=listeners,
             spool=self.delivering.waiting(),
             totals=totals,
+            streams=self.streaming.status(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -109,7 +121,12 @@ class Overview:
             for address, session in sorted(intake.sessions.items())
             for template in session.templates.describe()
         )
-        return attrs.evolve(self._device(intake), templates=templates)
+        return attrs.evolve(
+            self._device(intake),
+            templates=templates,
+            sequences=_sequences(intake),
+            sflow=sflow_status(intake.sflow),
+        )
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
@@ -125,7 +142,9 @@ class Overview:
             device_id=pipeline.device.device_id,
             device_name=pipeline.device.name,
             company_id=pipeline.device.company_id,
-            flow_types=tuple(sorted({kind for session in intake.sessions.values() for kind in session.flow_types})),
+            flow_types=tuple(
+                sorted(intake.relayed_types.union(*(session.flow_types for session in intake.sessions.values())))
+            ),
             in1=intake.received.difference(ledger.datagrams_received, MINUTE),
             out1=intake.sent.difference(ledger.messages_sent, MINUTE),
             in15=intake.received.difference(ledger.datagrams_received, QUARTER_HOUR),
@@ -142,3 +161,11 @@ class Overview:
             rate_origin=pipeline.rate_origin,
             ledger=ledger,
         )
+
+
+def _sequences(intake: DeviceIntake) -> tuple[Mapping[str, object], ...]:
+    return tuple(
+        {"source": source, **row}
+        for source, session in sorted(intake.sessions.items())
+        for row in session.sequences.describe()
+    )

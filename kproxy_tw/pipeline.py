@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 import numpy as np
 
+from kproxy_tw.decode.custom import fitted, wanted_names
+from kproxy_tw.decode.names import add_names
+from kproxy_tw.decode.notices import Notices
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import MalformedInput
@@ -20,9 +23,17 @@ from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.sample.pending import ByteBudget, PendingRecords
-from kproxy_tw.sample.rates import UNSAMPLED, ConfiguredRates, weigh
+from kproxy_tw.sample.rates import UNSAMPLED, ConfiguredRates, RateInUse, together, weigh
 from kproxy_tw.sample.thin import Choice, choose
 from kproxy_tw.sample.window import CapWindow
+
+TOLD_BY_OPTIONS = {"sampler", "domain"}
+"""Origins of rates of which the option tables themselves say when they change."""
+
+NO_RATE = (
+    "no sampling rate known for some of its flows: they count 1:1; set the device's sample rate in its settings, or"
+    " -sample_rate, or have the exporter send its sampler options"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -31,7 +42,7 @@ class SampleConfig:
 
     :ivar max_fps: flows per second of a device for which the API names no ``max_flow_rate``.
     :ivar interval_seconds: length of the window in which unused allowance may be used later.
-    :ivar sample_rate: rate of devices that tell none, before the API's; 0 for not set.
+    :ivar sample_rate: the rate of all flows, whatever exporter and API say; 0 for not set.
     :ivar max_pending_bytes: raw records of one device that may wait for the tick.
     :ivar max_total_bytes: raw records of all devices that may wait or be in conversion.
     """
@@ -48,6 +59,7 @@ class Job:
     """Records that were chosen, and what is needed to make a message of them.
 
     :ivar size: bytes of the shared budget that they hold until the job is done.
+    :ivar charged: flows that they may become, as counted against the cap: some records are two flows.
     """
 
     choices: Sequence[Choice]
@@ -57,23 +69,26 @@ class Job:
     device_id: int
     column_ids: Mapping[str, int]
     rates: ConfiguredRates
+    charged: int = 0
 
 
 @attrs.frozen(kw_only=True)
 class Converted:
     """A message body.
 
-    :ivar flows: records in it.
+    :ivar flows: flows in it.
+    :ivar records: records that these flows are of: what the ledger counts.
     :ivar undecodable: records that could not be decoded after all.
     :ivar rate: mean sample rate of its flows, the cap's share included.
-    :ivar origin: who told the rate of most flows.
+    :ivar rates: the rates that the flows carried without the cap's share, the commonest first.
     """
 
     body: bytes
     flows: int
+    records: int
     undecodable: int
     rate: float
-    origin: str
+    rates: tuple[RateInUse, ...] = ()
 
 
 def convert(job: Job) -> Converted:
@@ -82,26 +97,29 @@ def convert(job: Job) -> Converted:
     :raises ValueError: the message would be larger than kflow allows.
     """
     batches: list[FlowBatch] = []
-    origins: dict[str, int] = {}
+    wanted = wanted_names(job.column_ids)
+    rates: list[RateInUse] = []
     undecodable = 0
     for choice in job.choices:
         try:
-            batch = choice.layout.columns(choice.sets, choice.chosen)
+            batch = choice.layout.columns(choice.sets, choice.chosen, wanted)
         except MalformedInput:
             undecodable += choice.kept
             continue
-        origin = weigh(batch, job.rates, job.seen / job.kept)
-        origins[origin] = origins.get(origin, 0) + batch.length
+        rates += weigh(batch, job.rates, job.seen / job.kept)
+        add_names(batch, wanted)
+        batch.custom = fitted(batch.custom, job.column_ids)
         batches.append(batch)
     if not batches:
-        return Converted(body=b"", flows=0, undecodable=undecodable, rate=UNSAMPLED, origin="unknown")
+        return Converted(body=b"", flows=0, records=0, undecodable=undecodable, rate=UNSAMPLED)
     flows = FlowBatch.concatenate(batches)
     return Converted(
         body=encode(flows, device_id=job.device_id, column_ids=job.column_ids),
         flows=flows.length,
+        records=job.kept - undecodable,
         undecodable=undecodable,
         rate=float(np.mean(flows.column("sample_rate"))),
-        origin=max(origins, key=origins.__getitem__),
+        rates=together(rates),
     )
 
 
@@ -109,6 +127,9 @@ class DevicePipeline:
     """What one registered device has sent and what becomes of it, up to the encoded message.
 
     :ivar converting: a job of this device is with a worker; the next one waits for it.
+    :ivar rate, rate_origin: mean rate of the last message's flows, the cap's share included, and who told most of it.
+    :ivar rates: the rates of the last message's flows without that share.
+    :ivar notices: what people should know of these.
     """
 
     def __init__(
@@ -124,6 +145,10 @@ class DevicePipeline:
         self.ledger = ledger
         self.converting = False
         self.rate, self.rate_origin = UNSAMPLED, "unknown"
+        self.rates: tuple[RateInUse, ...] = ()
+        self.notices = Notices()
+        self._counted_ahead = 0
+        self._rate_missed = False
         self.pending = PendingRecords(budget, config.max_pending_bytes)
         self._config = config
         self._budget = budget
@@ -140,7 +165,7 @@ class DevicePipeline:
     def take(self, walk: Walk) -> None:
         """Count the records of a datagram and keep them for the tick."""
         ledger = self.ledger
-        ledger.receive(walk.records)
+        self._receive(walk.records)
         if walk.no_template:
             ledger.drop("no_template", walk.no_template)
         if walk.malformed:
@@ -160,9 +185,12 @@ class DevicePipeline:
         allowance = min(self._window.allowance(now), MAX_MESSAGE_FLOWS)
         if allowance < 1:
             return None
-        choices = choose(self.pending.take(), allowance, self._random)
-        kept = min(seen, allowance)
-        self._window.spend(kept)
+        groups = self.pending.take()
+        flows = sum(layout.flows_per_record * sum(records.count for records in sets) for layout, sets in groups.items())
+        kept = seen if flows <= allowance else max(1, allowance * seen // flows)
+        choices = choose(groups, kept, self._random)
+        charged = sum(choice.layout.flows_per_record * choice.kept for choice in choices)
+        self._window.spend(charged)
         self.ledger.sample_out(seen - kept)
         self.converting = True
         return Job(
@@ -173,15 +201,17 @@ class DevicePipeline:
             device_id=self.device.device_id,
             column_ids=self.device.custom_columns,
             rates=ConfiguredRates(self._config.sample_rate, float(self.device.sample_rate)),
+            charged=charged,
         )
 
     def finish(self, job: Job, converted: Converted) -> None:
         """The job is done: its undecodable records are dropped, the rest is in ``converted.body``."""
         self._release(job)
+        self._window.spend(min(0, max(job.kept, converted.flows) - job.charged))  # second flows that were empty
         if converted.undecodable:
             self.ledger.drop("malformed", converted.undecodable)
         if converted.flows:
-            self.rate, self.rate_origin = converted.rate, converted.origin
+            self._rates_told(converted)
 
     def fail(self, job: Job) -> None:
         """No message could be made of the job: its records are lost."""
@@ -190,9 +220,34 @@ class DevicePipeline:
 
     def discard(self, reason: str) -> None:
         """Drop what waits."""
-        self.ledger.drop(reason, self.pending.count)
+        self.ledger.drop(reason, self.pending.count + self._counted_ahead)
+        self._counted_ahead = 0
         self._budget.release(self.pending.bytes)
         self.pending.take()
+
+    def _rates_told(self, converted: Converted) -> None:
+        before, self.rates = self.rates, converted.rates
+        self.rate, self.rate_origin = converted.rate, converted.rates[0].origin
+        if any(one.origin == "unknown" for one in self.rates) and not self._rate_missed:
+            self._rate_missed = True
+            self.notices("no_rate", "", NO_RATE)
+        if len(before) == len(self.rates) == 1 and before[0].rate != self.rates[0].rate:
+            (old,), (new,) = before, self.rates
+            if not {old.origin, new.origin} & TOLD_BY_OPTIONS:
+                self.notices(
+                    "rate_changed",
+                    "",
+                    f"the sampling rate changed from 1:{old.rate:g} ({old.origin}) to 1:{new.rate:g} ({new.origin})",
+                )
+
+    def _receive(self, records: int) -> None:
+        """Count records in; fewer than none when kept sets turned out to hold less than they were counted as.
+
+        The counters of a ledger never go back, so these are set off against the next records.
+        """
+        missing = records - self._counted_ahead
+        self._counted_ahead = max(-missing, 0)
+        self.ledger.receive(max(missing, 0))
 
     def _release(self, job: Job) -> None:
         self.converting = False

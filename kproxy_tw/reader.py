@@ -38,6 +38,10 @@ def trusted_unpacker(layout: str) -> Callable[[Buffer, int], tuple[int, ...]]:
     return struct.Struct("!" + layout).unpack_from
 
 
+_SINGLE = trusted_unpacker("f")
+_DOUBLE = trusted_unpacker("d")
+
+
 class Reader:
     """Reads forward through ``data[start:end]`` and never beyond.
 
@@ -79,6 +83,14 @@ class Reader:
     def u64(self) -> int:
         """The next 8 bytes."""
         return self._integer(8)
+
+    def f32(self) -> float:
+        """The next 4 bytes, an IEEE 754 number."""
+        return float(_SINGLE(self._data, self.skip(4))[0])
+
+    def f64(self) -> float:
+        """The next 8 bytes, an IEEE 754 number."""
+        return float(_DOUBLE(self._data, self.skip(8))[0])
 
     def take(self, size: int) -> bytes:
         """The next ``size`` bytes, copied."""

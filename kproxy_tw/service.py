@@ -10,10 +10,12 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.threadpool import ThreadPool
 
 from kproxy_tw.deliver.message import Message
+from kproxy_tw.devices.device import Device
+from kproxy_tw.devices.events import Event
 from kproxy_tw.pipeline import Converted, DevicePipeline, Job, convert
 
 TICK_SECONDS = 1.0
@@ -27,6 +29,9 @@ CONVERSION_THREADS = 1
 
 PROBLEM_LOG_SECONDS = 60.0
 """One line per device and this long about datagrams that cannot be understood."""
+
+CALM_EVENTS = frozenset({"state_restored"})
+"""Events that are as they should be."""
 
 Submit = Callable[[DevicePipeline, Message], None]
 
@@ -110,7 +115,7 @@ class PipelineService(Service):
     def _converted(self, pipeline: DevicePipeline, job: Job, converted: Converted) -> None:
         pipeline.finish(job, converted)
         if converted.flows:
-            self._submit(pipeline, Message(converted.body, converted.flows, self._reactor.seconds()))
+            self._submit(pipeline, Message(converted.body, converted.records, self._reactor.seconds()))
 
     def _failed(self, pipeline: DevicePipeline, job: Job, failure: Any) -> None:
         pipeline.fail(job)
@@ -140,6 +145,17 @@ class ProblemLog:
             address=address,
             problem=problem,
         )
+
+
+class EventLog:
+    """Logs what happened to devices; events that repeat are told once a minute (see ``devices/events.py``)."""
+
+    log = Logger()
+
+    def __call__(self, device: Device, event: Event) -> None:
+        """Log one event."""
+        level = LogLevel.info if event.kind in CALM_EVENTS else LogLevel.warn
+        self.log.emit(level, "{device}: {text}", device=device.name, text=event.text, kind=event.kind)
 
 
 class OrderedServices(MultiService):

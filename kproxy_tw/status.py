@@ -19,6 +19,63 @@ def shown_address(host: str, port: int) -> str:
 
 
 @attrs.frozen(kw_only=True)
+class SourceStatus:
+    """The latest counters of one sFlow data source.
+
+    :ivar source_class: 0 for an interface.
+    :ivar last_seen: seconds since 1970.
+    :ivar restarts: how often its counters began anew.
+    :ivar records, rates: by kind of record; see ``devices.counters``.
+    """
+
+    agent: str
+    sub_agent: int
+    source_class: int
+    index: int
+    last_seen: float
+    restarts: int
+    records: Mapping[str, Mapping[str, int | float | str]]
+    rates: Mapping[str, Mapping[str, float]]
+
+
+@attrs.frozen(kw_only=True)
+class DiscardStatus:
+    """Discarded packets of one reason, since the start. ``code`` is sFlow's."""
+
+    code: int
+    reason: str
+    packets: int
+    last_seen: float
+
+
+@attrs.frozen(kw_only=True)
+class AgentStatus:
+    """One sFlow agent behind a source address."""
+
+    source: str
+    agent: str
+    sub_agents: tuple[int, ...]
+    datagrams: int
+    last_seen: float
+
+
+@attrs.frozen(kw_only=True)
+class SflowStatus:
+    """What a device tells by sFlow besides flows.
+
+    :ivar counter_samples: how many came in; ``forgotten_sources``: data sources that had to make room.
+    :ivar several_agents: the source addresses that carry more than one agent.
+    """
+
+    counter_samples: int = 0
+    forgotten_sources: int = 0
+    sources: tuple[SourceStatus, ...] = ()
+    discards: tuple[DiscardStatus, ...] = ()
+    agents: tuple[AgentStatus, ...] = ()
+    several_agents: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class DeviceStatus:
     """A registered device that has sent something since the start.
 
@@ -29,6 +86,9 @@ class DeviceStatus:
     :ivar max_fps: the cap in force, flows per second.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
+    :ivar sflow: what it tells by sFlow besides flows; only in the status of a single device.
+    :ivar sequences: its sequences of numbers, as ``SequenceBook.describe`` gives them, each with its ``source``; only
+        in the status of a single device.
     """
 
     device_id: int
@@ -48,6 +108,8 @@ class DeviceStatus:
     rate_origin: str
     ledger: Ledger
     templates: tuple[Mapping[str, object], ...] = ()
+    sflow: SflowStatus = attrs.Factory(SflowStatus)
+    sequences: tuple[Mapping[str, object], ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +145,36 @@ class ListenerStatus:
 
 
 @attrs.frozen(kw_only=True)
+class StreamStatus:
+    """One connection of an IPFIX exporter. ``name``: transport, port, number."""
+
+    address: str
+    name: str
+    seconds: float
+    messages: int
+    bytes: int
+    silent_seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class StreamListenerStatus:
+    """IPFIX over TCP and TLS.
+
+    :ivar addresses: what is listened on, each with its transport in front.
+    :ivar accepted: connections since the start.
+    :ivar ended_for: reason to the number of connections that ended for it.
+    :ivar streams: the connections that are open.
+    """
+
+    addresses: tuple[str, ...] = ()
+    accepted: int = 0
+    messages: int = 0
+    bytes: int = 0
+    ended_for: Mapping[str, int] = attrs.field(factory=dict)
+    streams: tuple[StreamStatus, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Check:
     """One line of ``/hc``. ``status``: ``ok``, ``initializing`` or ``failing``."""
 
@@ -108,3 +200,4 @@ class DaemonStatus:
     listeners: tuple[ListenerStatus, ...]
     spool: Mapping[str, int]
     totals: Ledger
+    streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)

@@ -11,7 +11,8 @@ from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.registry import Registry
 from kproxy_tw.devices.sources import Sources
-from kproxy_tw.intake import INBOX_BYTES, INBOX_DATAGRAMS, DeviceLife, Intake
+from kproxy_tw.inbox import INBOX_DATAGRAMS
+from kproxy_tw.intake import INBOX_BYTES, DeviceLife, Intake
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget

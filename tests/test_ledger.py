@@ -78,6 +78,7 @@ def test_json_names_follow_the_contract() -> None:
         "DatagramsDropped",
         "KernelDrops",
         "SequenceGaps",
+        "SequenceSeen",
         "MessagesSent",
         "BytesSent",
         "MessagesRetried",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.decode.options import DecodeOptions
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
 from kproxy_tw.pipeline import SampleConfig
 from kproxy_tw.upstream.credentials import Credentials
@@ -32,6 +34,13 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         endpoints=endpoints(options["region"] or "", options["api"], options["flow_url"]),
         tls=_tls(options),
         listen=ListenConfig(hosts=hosts, port=options["port"], receive_buffer=options["rcvbuf_size"]),
+        streams=_streams(options),
+        decode=DecodeOptions(
+            decap=options["decap"],
+            drop_egress=options["sflow_drop_egress"],
+            agent_address=options["sflow_agent_address"],
+            exporter_address=not options["ignore_exporter_address"],
+        ),
         sample=SampleConfig(
             max_fps=float(options["max"]),
             interval_seconds=options["sampleInterval"] / 1000,
@@ -59,10 +68,27 @@ def kcollect_config(options: CommandOptions) -> CollectorConfig:
     )
 
 
+def _streams(options: Mapping[str, Any]) -> StreamConfig:
+    """Where IPFIX is taken over connections."""
+    return StreamConfig(
+        tcp=_addresses("ipfix_tcp_bind", options["ipfix_tcp_bind"]),
+        tls=_addresses("ipfix_tls_bind", options["ipfix_tls_bind"]),
+        cert_file=options["tls_cert_file"] or "",
+        key_file=options["tls_key_file"] or "",
+        client_ca_file=options["ipfix_tls_client_ca"] or "",
+        limits=StreamLimits(connections=options["ipfix_max_connections"]),
+    )
+
+
+def _addresses(flag: str, text: str | None) -> tuple[Address, ...]:
+    parts = [part.strip() for part in (text or "").split(",")]
+    return tuple(_host_and_port(flag, part) for part in parts if part and part != "off")
+
+
 def _host_and_port(flag: str, text: str) -> tuple[str, int]:
     host, _colon, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > MAX_PORT:
-        raise ConfigError(flag, "must look like 127.0.0.1:20080 or [::1]:20080")
+        raise ConfigError(flag, "must be an address and a port, like 127.0.0.1:20080 or [::1]:20080")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 

@@ -15,8 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
+from kproxy_tw.decode.sequence import Counted
+from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
 from kproxy_tw.decode.templated import SET_HEADER_LENGTH
-from kproxy_tw.decode.templates import FIRST_TEMPLATE_ID, TemplateCache
+from kproxy_tw.decode.templates import TemplateCache
 from kproxy_tw.errors import MalformedInput
 
 LEAST = 8
@@ -100,7 +102,7 @@ class Group:
         )
         body = packets[:, first : first + each * template.flow_length].tobytes()
         count = each * len(heads)
-        records = RecordSet(template.layout, count, body, clock, datagrams=len(heads))
+        records = RecordSet(template.layout, count, body, clock, datagrams=len(heads), domain=template.domain)
         return Walk(self.header.flow_type, [records], count)
 
 
@@ -136,19 +138,24 @@ def _of_one_size(header: Header, positions: Indices, packets: npt.NDArray[np.uin
 
 
 def walk_batch(
-    datagrams: Sequence[bytes], templates: TemplateCache, received_ns: Sequence[int], walk: WalkOne
+    datagrams: Sequence[bytes],
+    templates: TemplateCache,
+    received_ns: Sequence[int],
+    walk: WalkOne,
+    counted: Counted | None = None,
 ) -> tuple[list[Walk], list[MalformedInput]]:
     """Walk datagrams of one exporter; the same records as one by one, though not in the same sets.
 
     :param received_ns: when each came in, nanoseconds since 1970.
     :param walk: walks one datagram.
+    :param counted: is told how many records each datagram holds.
     :return: what they hold, and why those that are missing in it could not be walked.
     """
     groups = list(_groups(datagrams)) if len(datagrams) >= LEAST else []
     alone = np.ones(len(datagrams), np.bool_)
     for group in groups:
         alone[group.positions] = False
-    batch = _Batch(datagrams, templates, received_ns, walk)
+    batch = _Batch(datagrams, templates, received_ns, walk, counted)
     done = 0
     for position in [*np.flatnonzero(alone).tolist(), len(datagrams)]:
         if position > done:
@@ -163,22 +170,32 @@ class _Batch:
     """A batch on its way to walks and problems."""
 
     def __init__(
-        self, datagrams: Sequence[bytes], templates: TemplateCache, received_ns: Sequence[int], walk: WalkOne
+        self,
+        datagrams: Sequence[bytes],
+        templates: TemplateCache,
+        received_ns: Sequence[int],
+        walk: WalkOne,
+        counted: Counted | None,
     ) -> None:
         self._datagrams = datagrams
         self._templates = templates
         self._received_ns = received_ns
         self._times = np.array(received_ns, np.int64)
         self._walk = walk
+        self._counted = counted
         self.walks: list[Walk] = []
         self.problems: list[MalformedInput] = []
 
     def one(self, position: int) -> None:
         """Walk one datagram by itself."""
         try:
-            self.walks.append(self._walk(self._datagrams[position], self._templates, self._received_ns[position]))
+            walked = self._walk(self._datagrams[position], self._templates, self._received_ns[position])
         except MalformedInput as problem:
             self.problems.append(problem)
+            return
+        self.walks.append(walked)
+        if self._counted is not None:
+            self._counted.one(position, walked)
 
     def blocks(self, groups: Sequence[Group], first: int, last: int) -> None:
         """Walk the datagrams from ``first`` up to ``last``, all of which belong to groups."""
@@ -189,6 +206,8 @@ class _Batch:
             walked = group.block(slice(low, high), self._templates, self._times)
             if walked is not None:
                 self.walks.append(walked)
+                if self._counted is not None:
+                    self._counted.flows[group.positions[low:high]] = walked.records // (high - low)
                 continue
             for position in group.positions[low:high].tolist():
                 self.one(position)

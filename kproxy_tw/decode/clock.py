@@ -10,6 +10,7 @@ off is replaced by the time at which we received the datagram.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from kproxy_tw.decode.elements import Kind
 from kproxy_tw.decode.records import ClockValue, RecordSet
 from kproxy_tw.flowbatch import Column
 
+if TYPE_CHECKING:
+    from kproxy_tw.decode.optiondata import DomainOptions
+
 Nanoseconds = npt.NDArray[np.int64]
 
 FARTHEST_NS = 24 * 3600 * 10**9
@@ -25,6 +29,10 @@ FARTHEST_NS = 24 * 3600 * 10**9
 
 NTP_TO_UNIX_SECONDS = 2_208_988_800
 """Seconds from 1900, where NTP timestamps begin (RFC 5905 section 6), to 1970."""
+
+PLAIN_UNITS = {Kind.MICROSECONDS: 1000, Kind.NANOSECONDS: 1}
+"""Kinds that are NTP timestamps (RFC 7011 section 6.1.9). Some exporters send a plain count since 1970 instead; its unit
+in nanoseconds. That reading is taken where it is the only one that can be true."""
 
 _LARGEST = 2**63 - 1
 
@@ -62,9 +70,29 @@ class Clocks:
             return None
         return np.repeat(rates, [records.datagrams for records in self._sets]).take(self._owners)
 
+    @property
+    def domains(self) -> tuple[list[DomainOptions], Column | None]:
+        """The domains that have option tables, and which of them each record is of, from 0; ``None`` for all the first.
+
+        Records without such a domain count as of number ``len(domains)``.
+        """
+        of_sets = [records.domain for records in self._sets]
+        found = {id(domain): domain for domain in of_sets if domain is not None}
+        domains = list(found.values())
+        if len(domains) < 2 and None not in of_sets:
+            return domains, None
+        numbers = {key: number for number, key in enumerate(found)}
+        each = [numbers.get(id(domain), len(domains)) for domain in of_sets]
+        owners = np.repeat(np.array(each, np.uint16), [records.datagrams for records in self._sets])
+        return domains, owners.take(self._owners)
+
     def believed(self, times: Nanoseconds) -> Nanoseconds:
         """``times``, or the time of receipt where they are more than 24 hours from it."""
-        return np.where(np.abs(times - self.received_ns) > FARTHEST_NS, self.received_ns, times)
+        return np.where(self._is_near(times), times, self.received_ns)
+
+    def _is_near(self, times: Nanoseconds) -> npt.NDArray[np.bool_]:
+        """Which times are at most 24 hours from the time of receipt."""
+        return np.less_equal(np.abs(times - self.received_ns), FARTHEST_NS)
 
     def nanoseconds(self, kind: Kind, values: Column, boot_ms: Column | None) -> Nanoseconds:
         """Times as nanoseconds since 1970.
@@ -77,8 +105,9 @@ class Clocks:
             return _scaled(raw, 10**9)
         if kind is Kind.MILLISECONDS:
             return _scaled(raw, 10**6)
-        if kind is Kind.NTP:
-            return _from_ntp(raw)
+        if kind in PLAIN_UNITS:
+            ntp, plain = _from_ntp(raw), _scaled(raw, PLAIN_UNITS[kind])
+            return np.where(self._is_near(plain) & ~self._is_near(ntp), plain, ntp)
         if kind is Kind.DELTA:
             return self.export_ms * 10**6 - _scaled(np.minimum(raw, np.uint64(2**48)), 1000)
         if boot_ms is not None:

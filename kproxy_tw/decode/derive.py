@@ -10,6 +10,7 @@ import numpy as np
 
 from kproxy_tw.decode.clock import Clocks
 from kproxy_tw.decode.plan import Values
+from kproxy_tw.decode.sampling import told_rates
 from kproxy_tw.flowbatch import ADDRESSES, NUMBERS, Column, FlowBatch
 
 ICMP, ICMPV6 = 1, 58
@@ -17,6 +18,9 @@ ICMP, ICMPV6 = 1, 58
 
 TCP_FLAG_BITS = 0x0FFF
 """The upper 4 bits of 2-byte flags are TCP's data offset and not flags (RFC 7125 section 3)."""
+
+OPTION_KEYS = ("application_id", "ingress_vrf", "egress_vrf")
+"""Values that name a row of an option table."""
 
 _MASKS4 = np.array([(0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF for length in range(33)], np.uint32)
 _MASKS6 = np.array(
@@ -27,6 +31,7 @@ _MASKS6 = np.array(
 def flow_batch(values: Values, clocks: Clocks) -> FlowBatch:
     """The batch for ``values``, which is used up."""
     columns = {name: value for name, value in values.items() if name in NUMBERS or name in ADDRESSES}
+    _initiators(columns, values)
     time = values.get("time")
     columns["timestamp_nano"] = clocks.believed(clocks.export_ms * 10**6 if time is None else time.astype(np.int64))
     if "tcp_flags" in columns:
@@ -35,8 +40,25 @@ def flow_batch(values: Values, clocks: Clocks) -> FlowBatch:
         _prefix(columns, f"ipv4_{side}_addr", f"{side}_route_length", f"{side}_route_prefix", _MASKS4)
         _prefix(columns, f"ipv6_{side}_addr", f"{side}_route_length", f"ipv6_{side}_route_prefix", _MASKS6)
     _icmp(columns, values)
-    origin = _sample_rate(columns, values, clocks)
-    return FlowBatch(len(clocks), columns, rate_origin=origin)
+    batch = FlowBatch(len(clocks), columns)
+    _sample_rate(batch, values, clocks)
+    return batch
+
+
+def _initiators(columns: Values, values: Values) -> None:
+    """Where a record counts both directions of a connection, the first one's counters are those of the initiator.
+
+    A record may also have plain counters; they stand in where neither side of the connection counted anything.
+    """
+    for name in ("bytes", "pkts"):
+        told = values.get(f"initiator_{name}")
+        if told is None:
+            continue
+        plain = columns.get(f"in_{name}")
+        if plain is not None:
+            neither = (told == 0) & (values.get(f"responder_{name}", np.zeros_like(told)) == 0)
+            told = np.where(neither, plain, told)
+        columns[f"in_{name}"] = told
 
 
 def _prefix(columns: Values, address: str, length: str, prefix: str, masks: Column) -> None:
@@ -74,21 +96,16 @@ def _icmp(columns: Values, values: Values) -> None:
     columns["l4_dst_port"] = ports.astype(np.uint32)
 
 
-def _rate_of_records(values: Values) -> Column | None:
-    interval = values.get("sampling_interval")
-    if interval is not None:
-        return interval
-    packets, space = values.get("sampling_packets"), values.get("sampling_space")
-    if packets is None or space is None:
-        return None
-    taken = packets.astype(np.float64)
-    return np.divide(taken + space.astype(np.float64), taken, out=np.zeros_like(taken), where=taken != 0)
-
-
-def _sample_rate(columns: Values, values: Values, clocks: Clocks) -> str:
-    """Fill ``sample_rate`` where the exporter tells it; gives who told it."""
-    for origin, rates in (("record", _rate_of_records(values)), ("header", clocks.sampling)):
-        if rates is not None and rates.any():
-            columns["sample_rate"] = rates.astype(np.float64)
-            return origin
-    return "unknown"
+def _sample_rate(batch: FlowBatch, values: Values, clocks: Clocks) -> None:
+    """Fill ``sample_rate`` where the exporter tells it, and the side columns that later stages look things up by."""
+    told = told_rates(values, clocks)
+    if told is not None:
+        batch.columns["sample_rate"], batch.side["rate_origin"] = told
+    batch.domains, owners = clocks.domains
+    if not any(batch.domains):
+        return
+    if owners is not None:
+        batch.side["domain"] = owners
+    for name in OPTION_KEYS:
+        if name in values:
+            batch.side[name] = values[name].astype(np.uint64, copy=False)

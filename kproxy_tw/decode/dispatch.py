@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from kproxy_tw.decode import ipfix, netflow5, netflow9, sflow
 from kproxy_tw.decode.alike import walk_batch
+from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
+from kproxy_tw.decode.sequence import Counted, SequenceBook
 from kproxy_tw.decode.templates import TemplateCache
 from kproxy_tw.errors import MalformedInput, UnknownVersion
 
@@ -31,10 +34,13 @@ def detect(data: bytes) -> str:
     raise UnknownVersion(f"the datagram begins with {data[:4].hex(' ') or 'nothing'}: no flow protocol that we know")
 
 
-def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
+def walk(
+    data: bytes, templates: TemplateCache, received_ns: int, options: DecodeOptions = AS_SENT
+) -> Walk:
     """Walk one datagram: find its records, learn its templates, decode nothing.
 
     :param data: the UDP payload.
+    :param options: what the operator chose.
     :param templates: of the exporter that sent it.
     :param received_ns: when it came in, nanoseconds since 1970.
     :raises UnknownVersion: no protocol that we know.
@@ -47,15 +53,31 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
         return ipfix.walk(data, templates, received_ns)
     if flow_type == "netflow5":
         return netflow5.walk(data, received_ns)
-    return sflow.walk(data, received_ns)
+    return sflow.walk(data, received_ns, options)
 
 
 def walk_all(
-    datagrams: Sequence[bytes], templates: TemplateCache, received_ns: Sequence[int]
+    datagrams: Sequence[bytes],
+    templates: TemplateCache,
+    received_ns: Sequence[int],
+    sequences: SequenceBook | None = None,
+    options: DecodeOptions = AS_SENT,
 ) -> tuple[list[Walk], list[MalformedInput]]:
     """Walk datagrams of one exporter in the order in which they came; those that are alike together.
 
     :param received_ns: when each came in, nanoseconds since 1970.
+    :param sequences: of the exporter; learns what is missing.
     :return: what they hold, and the problem of each datagram of which nothing could be taken.
     """
-    return walk_batch(datagrams, templates, received_ns, walk)
+    if all(data[:4] == SFLOW_5 for data in datagrams):
+        walks, problems = sflow.walk_all(datagrams, received_ns, options)
+    else:
+        counted = None if sequences is None else Counted(len(datagrams))
+        walks, problems = walk_batch(datagrams, templates, received_ns, partial(walk, options=options), counted)
+        if sequences is not None and counted is not None:
+            sequences.take(datagrams, counted, received_ns)
+    if sequences is not None:
+        for walked in walks:
+            if walked.sflow is not None:
+                sequences.sflow(walked.sflow.sequences)
+    return walks, problems

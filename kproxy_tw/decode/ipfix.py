@@ -23,7 +23,8 @@ def learn_templates(templates: TemplateCache, domain: int, data: bytes, start: i
         if template_id == 0:
             break  # padding
         if fields == 0:
-            continue  # a withdrawal; over UDP it is to be ignored (section 8.4)
+            templates.withdraw(VERSION, domain, template_id)
+            continue
         templates.learn(VERSION, domain, template_id, _specifiers(reader, data, fields))
         count += 1
     return count
@@ -38,7 +39,8 @@ def learn_options(templates: TemplateCache, domain: int, data: bytes, start: int
         if template_id == 0:
             break  # padding
         if fields == 0:
-            continue  # a withdrawal has no scope count
+            templates.withdraw(VERSION, domain, template_id)  # has no scope count
+            continue
         scopes = reader.u16()
         content = _specifiers(reader, data, fields)
         if scopes:
@@ -68,7 +70,7 @@ DIALECT = Dialect(VERSION, "ipfix", 2, 3, learn_templates, learn_options)
 def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
     """Walk one datagram: one message, or several one behind the other.
 
-    Records without template count 1 a set, since nothing tells their number.
+    Records without template are kept until it comes, and count 1 a set, since nothing tells their number.
 
     :param templates: of the exporter; learns what the messages teach.
     :param received_ns: when it came in, nanoseconds since 1970.
@@ -95,6 +97,6 @@ def _message(data: bytes, start: int, templates: TemplateCache, received_ns: int
         raise MalformedInput(f"a message of version {version} and {length} bytes at offset {start} of {len(data)}")
     sets = SetWalk(DIALECT, domain, templates, PacketClock(seconds * 1000, 0, received_ns), result)
     sets.run(data, start + HEADER_LENGTH, stop)
-    result.no_template += len(sets.waiting)
-    result.records += len(sets.waiting)
+    if sets.waiting:
+        sets.hold(data, [1] * len(sets.waiting))
     return stop

@@ -1,14 +1,14 @@
 """How the records of one template lie in bytes, and the way from many of them to one matrix and then to columns.
 
-Records of a fixed length are already a matrix. Records with variable-length fields (RFC 7011 section 7; some NetFlow
-v9 exporters use the same form) are runs of fixed-length *segments* with length-told bytes between them: their walk
-notes where each record begins, and the segments of all chosen records are copied side by side, one NumPy step per
-segment. From there on both are the same.
+Records of a fixed length are already a matrix. Records with variable-length fields become one in
+:mod:`~kproxy_tw.decode.varlen`. From there on both are the same: fields to values (:mod:`~kproxy_tw.decode.plan`),
+values to columns (:mod:`~kproxy_tw.decode.derive`), then what not every template has: captured packets, custom
+columns, the other direction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 
 import attrs
@@ -16,14 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from kproxy_tw.decode.clock import Clocks
+from kproxy_tw.decode.custom import Wish, wishes
 from kproxy_tw.decode.derive import flow_batch
 from kproxy_tw.decode.elements import VARIABLE
-from kproxy_tw.decode.plan import Plan, compile_plan
+from kproxy_tw.decode.exporters import exporter_places
+from kproxy_tw.decode.plan import Plan, compile_plan, known_fields, places
 from kproxy_tw.decode.records import RecordSet
+from kproxy_tw.decode.rows import Place, Rows
+from kproxy_tw.decode.sections import fill_from_packets
+from kproxy_tw.decode.twoway import both_ways
+from kproxy_tw.decode.unknown import Sighting, sightings
+from kproxy_tw.decode.varlen import gather, record_starts
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @attrs.frozen(slots=True)
@@ -70,6 +75,7 @@ class TemplateLayout:
         init=False,
         default=attrs.Factory(lambda self: sum(self.segments) + len(self.segments) - 1, takes_self=True),
     )
+    _wishes: dict[frozenset[str], tuple[Wish, ...]] = attrs.field(init=False, factory=dict)
 
     @property
     def is_variable(self) -> bool:
@@ -77,48 +83,71 @@ class TemplateLayout:
         return len(self.segments) > 1
 
     @cached_property
+    def places(self) -> tuple[tuple[int, int, Place], ...]:
+        """Enterprise, number and place of each field."""
+        return tuple(places([(field.pen, field.number, field.length) for field in self.fields]))
+
+    @cached_property
     def plan(self) -> Plan:
         """What to read from a record; made when the first records of the template are decoded."""
-        return compile_plan(self.flow_type, [(field.pen, field.number, field.length) for field in self.fields])
+        return compile_plan(self.flow_type, known_fields(self.places), max(1, sum(self.segments)))
+
+    @cached_property
+    def unknown(self) -> tuple[Sighting, ...]:
+        """The fields that no table knows; counted when records are decoded."""
+        return sightings(self.places)
+
+    @cached_property
+    def exporters(self) -> tuple[Place, ...]:
+        """Where records name the device that they are of, if they do."""
+        return exporter_places(self.places)
+
+    @property
+    def flows_per_record(self) -> int:
+        """How many flows a record may become."""
+        return 2 if self.plan.two_way else 1
 
     def starts(self, data: bytes, start: int, stop: int) -> tuple[list[int], int]:
         """Where the variable-length records in ``data[start:stop]`` begin.
 
         :return: offsets from ``start``, and the offset in ``data`` behind the last whole record.
         """
-        found = []
-        position = start
-        while stop - position >= self.minimum:
-            end = self._end(data, position, stop)
-            if end > stop:
-                break
-            found.append(position - start)
-            position = end
-        return found, position
+        return record_starts(self.segments, data, start, stop)
 
-    def _end(self, data: bytes, position: int, stop: int) -> int:
-        """The offset behind the record at ``position``; above ``stop`` when it does not fit."""
-        for length in self.segments[:-1]:
-            position += length
-            if position >= stop:
-                return stop + 1
-            size = data[position]
-            position += 1
-            if size == 255:
-                if position + 2 > stop:
-                    return stop + 1
-                size = data[position] << 8 | data[position + 1]
-                position += 2
-            position += size
-        return position + self.segments[-1]
-
-    def columns(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> FlowBatch:
+    def columns(
+        self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None, wanted: Collection[str] = frozenset()
+    ) -> FlowBatch:
         """Decode records; see :class:`~kproxy_tw.interfaces.RecordLayout`."""
-        rows = self._gathered(sets, chosen) if self.is_variable else self._stacked(sets, chosen)
+        rows = self.rows(sets, chosen)
         clocks = Clocks(sets, chosen)
-        return flow_batch(self.plan.read(rows, clocks), clocks)
+        plan = self.plan
+        values = plan.read(rows, clocks)
+        batch = flow_batch(values, clocks)
+        if plan.packets:
+            fill_from_packets(batch, values, rows, plan, wanted)
+        if wanted:
+            self._add_custom(batch, rows, frozenset(wanted))
+        if self.unknown:
+            seen = sum(records.count for records in sets)
+            for sighting in self.unknown:
+                sighting.note(seen, rows)
+        return both_ways(batch, values) if plan.two_way else batch
 
-    def _stacked(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Bytes:
+    def rows(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None = None) -> Rows:
+        """The chosen records as bytes in memory. :raises MalformedInput: they are not there whole."""
+        return self._gathered(sets, chosen) if self.is_variable else self._stacked(sets, chosen)
+
+    def _add_custom(self, batch: FlowBatch, rows: Rows, wanted: frozenset[str]) -> None:
+        known = self._wishes.get(wanted)
+        if known is None:
+            self._wishes.clear()  # a device has one set of columns at a time
+            known = self._wishes[wanted] = wishes(self.places, wanted)
+        for wish in known:
+            column = wish.read(rows)
+            if column is not None:
+                batch.custom[wish.name] = column
+
+    def _stacked(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Rows:
         body = b"".join([records.body for records in sets])
         count = sum([records.count for records in sets])
         if len(body) != count * self.minimum:
@@ -126,25 +155,13 @@ class TemplateLayout:
         rows = np.frombuffer(body, np.dtype((np.void, self.minimum)))
         if chosen is not None:
             rows = rows.take(chosen)
-        return rows.view(np.uint8).reshape(-1, self.minimum)
+        matrix = rows.view(np.uint8).reshape(-1, self.minimum)
+        return Rows(matrix, matrix.reshape(-1))
 
-    def _gathered(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Bytes:
+    def _gathered(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Rows:
         data = np.frombuffer(b"".join([records.body for records in sets]), np.uint8)
         positions = _positions(sets)
-        if chosen is not None:
-            positions = positions.take(chosen)
-        rows = np.zeros((len(positions), max(1, sum(self.segments))), np.uint8)
-        column = 0
-        try:
-            for index, length in enumerate(self.segments):
-                rows[:, column : column + length] = _windows(data, length)[positions]
-                column += length
-                positions = positions + length
-                if index + 1 < len(self.segments):
-                    positions = _behind_variable(data, positions)
-        except IndexError:
-            raise MalformedInput("a variable-length record reaches beyond its set") from None
-        return rows
+        return gather(self.segments, data, positions if chosen is None else positions.take(chosen))
 
 
 def _positions(sets: Sequence[RecordSet]) -> npt.NDArray[np.intp]:
@@ -155,19 +172,3 @@ def _positions(sets: Sequence[RecordSet]) -> npt.NDArray[np.intp]:
         found += [base + start for start in records.starts]
         base += len(records.body)
     return np.array(found, np.intp)
-
-
-def _windows(data: Bytes, length: int) -> Bytes:
-    """Row *i* is ``data[i : i + length]``; no copy."""
-    return np.ndarray((max(0, len(data) - length + 1), length), np.uint8, data, 0, (1, 1))
-
-
-def _behind_variable(data: Bytes, positions: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
-    """Step over one variable-length field: its length in 1 byte, or 255 and 2 bytes, and as many bytes."""
-    sizes = data[positions].astype(np.intp)
-    long = np.flatnonzero(sizes == 255)
-    behind = positions + 1 + sizes
-    if long.size:
-        at = positions[long]
-        behind[long] = at + 3 + (data[at + 1].astype(np.intp) << 8 | data[at + 2])
-    return behind

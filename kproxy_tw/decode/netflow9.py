@@ -54,8 +54,8 @@ DIALECT = Dialect(VERSION, "netflow9", 0, 1, learn_templates, learn_options)
 def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
     """Walk one export packet.
 
-    Records without template: the header counts all records of the packet, so theirs are that number less everything
-    that is known, when the difference is possible; else 1 a set.
+    Records without template are kept until it comes. The header counts all records of the packet, so theirs are that
+    number less everything that is known, when the difference is possible; else they count 1 a set.
 
     :param templates: of the exporter; learns what the packet teaches.
     :param received_ns: when it came in, nanoseconds since 1970.
@@ -65,14 +65,14 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
     sets = SetWalk(DIALECT, domain, templates, PacketClock(seconds * 1000, uptime, received_ns), Walk("netflow9"))
     sets.run(data, HEADER_LENGTH, len(data))
     if sets.waiting:
-        _count_unknown(sets, told)
+        sets.hold(data, _counts(sets, told))
     return sets.walk
 
 
-def _count_unknown(sets: SetWalk, told: int) -> None:
-    found = sets.walk
+def _counts(sets: SetWalk, told: int) -> list[int]:
+    """As how many records the sets without template count."""
     fewest = len(sets.waiting)
     most = sum(stop - start for _, start, stop in sets.waiting)
-    rest = told - found.records - sets.others
-    found.no_template = rest if not found.malformed and fewest <= rest <= most else fewest
-    found.records += found.no_template
+    rest = told - sets.walk.records - sets.others
+    known = not sets.walk.malformed and fewest <= rest <= most
+    return [rest - fewest + 1 if known else 1, *[1] * (fewest - 1)]

@@ -1,7 +1,8 @@
 """What to read from a record: the fields that fill a column, compiled once per template.
 
-A :class:`Plan` is a structured dtype over the record and one step per field that is wanted, so that decoding *n*
-records costs one NumPy operation per field, whatever *n* is.
+A :class:`Plan` is a structured dtype over the fixed-length part of the record and one step per field that is wanted,
+so that decoding *n* records costs one NumPy operation per field, whatever *n* is. Fields of variable length and
+captured packets are read as runs of bytes.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from kproxy_tw.decode.clock import Clocks
-from kproxy_tw.decode.elements import ELEMENTS, VARIABLE, Element, Kind
+from kproxy_tw.decode.elements import ADDRESS_LENGTHS, CUSTOM, ELEMENTS, REVERSED, VARIABLE, Element, Kind
+from kproxy_tw.decode.rows import WIDEST_NUMBER, Place, Rows, Run
 from kproxy_tw.flowbatch import NUMBERS, Column
 
 Values = dict[str, Column]
@@ -21,36 +22,74 @@ Values = dict[str, Column]
 
 FIRST_ONLY = frozenset(
     {"in_bytes", "in_pkts", "out_bytes", "out_pkts", "time", "boot_time"}
+    | {"initiator_bytes", "initiator_pkts", "responder_bytes", "responder_pkts"}
+    | {f"{REVERSED}in_bytes", f"{REVERSED}in_pkts"}
     | {"sampling_interval", "sampling_packets", "sampling_space"}
 )
 """Targets for which only the first element counts; for the others later elements stand in where it is zero."""
+
+PACKETS = ("frame", "ip_header")
+"""Targets that are captured packets; :mod:`~kproxy_tw.decode.sections` reads them."""
+
+EXPORTERS = ("exporter4", "exporter6")
+"""Targets that say which device a record is of; the walk reads them."""
+
+TWO_WAY = frozenset({"responder_bytes", "responder_pkts", f"{REVERSED}in_bytes", f"{REVERSED}in_pkts"})
+"""Targets that make two flows of one record."""
 
 _WIDE = np.dtype(np.uint64)
 _NATIVE_SIZES = (1, 2, 4, 8)
 
 
 @attrs.frozen(slots=True)
+class KnownField:
+    """A field of a template that the table knows.
+
+    :ivar pen, number: which element it is.
+    """
+
+    pen: int
+    number: int
+    element: Element
+    place: Place
+
+
+@attrs.frozen(slots=True)
 class Step:
-    """Read one field: ``target`` and ``kind`` of its element, ``offset`` and ``length`` in the record."""
+    """Read one field: ``target`` and ``kind`` of its element, and where it stands."""
 
     target: str
     kind: Kind
-    offset: int
-    length: int
+    place: Place
 
     @property
     def code(self) -> str:
         """The dtype of the field: a big-endian number, or bytes where no number has that size."""
-        if self.length in _NATIVE_SIZES and self.kind is not Kind.IPV6:
-            return f">u{self.length}"
-        return f"({self.length},)u1"
+        if self.place.length in _NATIVE_SIZES and self.kind is not Kind.IPV6:
+            return f">u{self.place.length}"
+        return f"({self.place.length},)u1"
 
     def read(self, raw: Column) -> Column:
         """Native numbers in the dtype of the target's column (64 bits where it is none); IPv6: rows of 16 bytes."""
         if self.kind is Kind.IPV6:
             return raw.copy()
-        values = _widened(raw) if raw.ndim > 1 else raw
-        numbers = values.astype(NUMBERS.get(self.target, _WIDE))
+        return self._native(_widened(raw) if raw.ndim > 1 else raw)
+
+    def read_run(self, run: Run) -> Column:
+        """The same from a field of variable length; addresses of a wrong length are absent."""
+        if self.kind not in ADDRESS_LENGTHS:
+            return self._native(run.numbers())
+        right = np.isin(run.sizes, list(ADDRESS_LENGTHS[self.kind]))
+        run = Run(run.data, run.starts, np.where(right, run.sizes, 0))
+        if self.kind is not Kind.IPV6:
+            return self._native(run.numbers())
+        rows = np.zeros((len(right), 16), np.uint8)
+        found = run.padded(16)
+        rows[:, : found.shape[1]] = found
+        return rows
+
+    def _native(self, values: Column) -> Column:
+        numbers = values.astype(NUMBERS.get(self.target.removeprefix(REVERSED), _WIDE))
         return np.left_shift(numbers, 2) if self.kind is Kind.DSCP else numbers
 
 
@@ -63,21 +102,31 @@ def _widened(raw: Column) -> Column:
 
 @attrs.frozen(slots=True, eq=False)
 class Plan:
-    """Steps, in the order of the element table, and the dtype over which they read; step *i* reads field ``str(i)``."""
+    """What to do with the records of a template.
+
+    :ivar steps: in the order of the element table.
+    :ivar dtype: over the fixed-length part; step *i* reads field ``str(i)``.
+    :ivar packets: target and place of fields that are captured packets.
+    :ivar two_way: whether records may tell of both directions.
+    """
 
     steps: tuple[Step, ...]
     dtype: np.dtype[np.void]
+    packets: tuple[tuple[str, Place], ...]
+    two_way: bool
 
-    def read(self, rows: npt.NDArray[np.uint8], clocks: Clocks) -> Values:
+    def read(self, rows: Rows, clocks: Clocks) -> Values:
         """The wanted values of all records.
 
-        :param rows: contiguous, shape (records, bytes of a record).
         :param clocks: of the same records; times come out as nanoseconds since 1970.
         """
-        records = rows.view(self.dtype)[:, 0]
+        records = rows.matrix.view(self.dtype)[:, 0]
         values: Values = {}
         for index, step in enumerate(self.steps):
-            value = step.read(records[str(index)])
+            if step.place.variable < 0:
+                value = step.read(records[str(index)])
+            else:
+                value = step.read_run(rows.run(step.place))
             if step.target == "time":
                 value = clocks.nanoseconds(step.kind, value.astype(_WIDE), values.get("boot_time"))
             held = values.get(step.target)
@@ -91,42 +140,67 @@ def _filled(values: Column, spare: Column) -> Column:
     return np.where(empty, spare, values)
 
 
-def compile_plan(flow_type: str, fields: Sequence[tuple[int, int, int]]) -> Plan:
-    """The plan for records of these fields.
-
-    :param fields: enterprise, number and length of each; variable-length ones take no room in the rows.
-    """
-    wanted = sorted(_wanted(fields), key=lambda pair: pair[0].rank)
-    has_boot_time = any(step.target == "boot_time" for _, step in wanted)
-    steps: list[Step] = []
-    seen: set[str] = set()
-    for _, step in wanted:
-        unusable = step.kind is Kind.UPTIME and flow_type == "ipfix" and not has_boot_time
-        if not unusable and not (step.target in FIRST_ONLY and step.target in seen):
-            seen.add(step.target)
-            steps.append(step)
-    steps.sort(key=lambda step: step.target != "boot_time")  # other times lean on it
-    width = sum(length for _, _, length in fields if length != VARIABLE)
-    return Plan(tuple(steps), _dtype(steps, max(1, width)))
+def known_fields(fields: Sequence[tuple[int, int, Place]]) -> tuple[KnownField, ...]:
+    """Those of the fields (enterprise, number, place) that the element table has and that take room."""
+    return tuple(
+        KnownField(pen, number, element, place)
+        for pen, number, place in fields
+        if (element := ELEMENTS.get((pen, number))) is not None and (place.length or place.variable >= 0)
+    )
 
 
-def _wanted(fields: Sequence[tuple[int, int, int]]) -> Iterator[tuple[Element, Step]]:
-    offset = 0
+def places(fields: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, Place]]:
+    """Where each field (enterprise, number, length) stands."""
+    offset = variable = 0
     for pen, number, length in fields:
         if length == VARIABLE:
-            continue
-        element = ELEMENTS.get((pen, number))
-        if element is not None and element.target and length:
-            yield element, Step(element.target, element.kind, offset, length)
-        offset += length
+            yield pen, number, Place(0, 0, variable)
+            variable += 1
+        else:
+            yield pen, number, Place(offset, length)
+            offset += length
+
+
+def compile_plan(flow_type: str, known: Sequence[KnownField], width: int) -> Plan:
+    """The plan for records with these fields.
+
+    :param width: bytes of the fixed-length part.
+    """
+    wanted = sorted((field for field in known if _is_wanted(field)), key=lambda field: field.element.rank)
+    has_boot_time = any(field.element.target == "boot_time" for field in wanted)
+    steps: list[Step] = []
+    seen: set[str] = set()
+    for field in wanted:
+        target, kind = field.element.target, field.element.kind
+        unusable = kind is Kind.UPTIME and flow_type == "ipfix" and not has_boot_time
+        if not unusable and not (target in FIRST_ONLY and target in seen):
+            seen.add(target)
+            steps.append(Step(target, kind, field.place))
+    steps.sort(key=lambda step: step.target != "boot_time")  # other times lean on it
+    packets = sorted((field for field in known if field.element.target in PACKETS), key=lambda field: field.element.rank)
+    return Plan(
+        tuple(steps),
+        _dtype(steps, width),
+        tuple((field.element.target, field.place) for field in packets),
+        not TWO_WAY.isdisjoint(seen),
+    )
+
+
+def _is_wanted(field: KnownField) -> bool:
+    """Whether a field is a step: its element fills a value, and a number is not too large."""
+    element, place = field.element, field.place
+    if not element.target or element.target.startswith(CUSTOM) or element.target in (*PACKETS, *EXPORTERS):
+        return False
+    return element.kind in ADDRESS_LENGTHS or place.length <= WIDEST_NUMBER
 
 
 def _dtype(steps: Sequence[Step], width: int) -> np.dtype[np.void]:
+    fixed = [(index, step) for index, step in enumerate(steps) if step.place.variable < 0]
     return np.dtype(
         {
-            "names": [str(index) for index in range(len(steps))],
-            "formats": [step.code for step in steps],
-            "offsets": [step.offset for step in steps],
+            "names": [str(index) for index, _ in fixed],
+            "formats": [step.code for _, step in fixed],
+            "offsets": [step.place.offset for _, step in fixed],
             "itemsize": width,
         }
     )

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from kproxy_tw.decode.optiondata import DomainOptions
+    from kproxy_tw.decode.sflow_found import SflowFound
     from kproxy_tw.interfaces import RecordLayout
 
 
@@ -43,19 +45,23 @@ class RecordSet:
     :ivar layout: decodes them.
     :ivar count: how many records.
     :ivar body: their bytes; records of a fixed length stand one behind the other.
-    :ivar clock: the datagram's clocks.
+    :ivar clock: the datagram's clocks; of sFlow, each record's time of reception.
     :ivar starts: offset of each record in ``body`` where lengths differ; empty for fixed lengths.
     :ivar datagrams: how many datagrams they are from.
     :ivar sampling: the rate (1 in n) that the datagram's header tells (NetFlow v5), 0 for none.
+    :ivar exporter: address of the device that the records say they are of; empty when they do not say.
+    :ivar domain: what the exporter's options say of the domain they belong to; ``None`` where there are no options.
     """
 
     layout: RecordLayout
     count: int
     body: bytes
     clock: PacketClock
-    starts: tuple[int, ...] = ()
+    starts: tuple[int, ...] | npt.NDArray[np.intp] = ()
     sampling: int = 0
     datagrams: int = 1
+    domain: DomainOptions | None = None
+    exporter: str = ""
 
 
 @attrs.define
@@ -64,15 +70,21 @@ class Walk:
 
     :ivar flow_type: ``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``.
     :ivar sets: its record sets.
-    :ivar records: records counted: those in ``sets``, and the ones counted in the two fields below.
-    :ivar no_template: records of data sets whose template is not known (at least 1 a set: nobody can count them).
+    :ivar records: records counted: those in ``sets``, and the ones counted in the three fields below.
+    :ivar held: records that wait for their template (at least 1 a set: nobody can count them).
+    :ivar no_template: records of data sets whose template is not known and that could not be kept.
     :ivar malformed: records (at least 1) in sets or samples that break the format after a good beginning.
-    :ivar agent: sFlow's agent address as text, else empty.
+    :ivar options: records of options, which are no flows and not in ``records``.
+    :ivar agent: sFlow's agent address as text, else empty; of several datagrams the last one's.
+    :ivar sflow: what else sFlow datagrams hold.
     """
 
     flow_type: str
     sets: list[RecordSet] = attrs.field(factory=list)
     records: int = 0
+    held: int = 0
     no_template: int = 0
     malformed: int = 0
+    options: int = 0
     agent: str = ""
+    sflow: SflowFound | None = None

@@ -1,7 +1,6 @@
 """The sFlow extended gateway record: what BGP knows of a sampled packet's route.
 
-Packets of one route carry equal records, so that each distinct record is read once and its values are spread over
-the samples. Where the router's own AS is concerned, this follows goflow2 and akvorado: an empty destination path is a
+Packets of one route carry equal records. Where the router's own AS is concerned, this follows goflow2 and akvorado: an empty destination path is a
 destination in the router's own AS, a source AS of 0 a source in it (sfcapd, sflowtool and pmacct leave 0 in both).
 
 Source: sFlow Version 5, ``extended_gateway`` (enterprise 0, format 1003).
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 import numpy as np
 
+from kproxy_tw.decode.sflow_distinct import read_distinct
 from kproxy_tw.decode.sflow_samples import WORD, Samples
 from kproxy_tw.decode.spans import Offsets, Spans, put
 from kproxy_tw.errors import MalformedInput
@@ -48,7 +48,7 @@ class Gateway:
 
 def read_gateways(batch: FlowBatch, samples: Samples, spans: Spans) -> None:
     """Fill the routing columns of the samples that carry the record; a damaged record leaves zeros."""
-    gateways, which = _distinct(samples, spans)
+    gateways, which = read_distinct(samples, spans, parse_gateway, Gateway())
     for name in NUMBERS:
         values = np.array([getattr(gateway, name) for gateway in gateways], np.uint32)
         put(batch, name, spans.rows, values[which])
@@ -57,16 +57,6 @@ def read_gateways(batch: FlowBatch, samples: Samples, spans: Spans) -> None:
         batch.columns[name] = np.zeros(batch.length, texts.dtype)
         put(batch, name, spans.rows, texts[which])
     _put_next_hops(batch, gateways, which, spans.rows)
-
-
-def _distinct(samples: Samples, spans: Spans) -> tuple[list[Gateway], Offsets]:
-    """The distinct records, and which of them each sample carries."""
-    numbers: dict[bytes, int] = {}
-    which = np.empty(len(spans.rows), np.intp)
-    edges = zip((spans.starts * WORD).tolist(), (spans.ends * WORD).tolist(), strict=True)
-    for index, (start, end) in enumerate(edges):
-        which[index] = numbers.setdefault(samples.joined[start:end], len(numbers))
-    return [_parse_or_empty(record) for record in numbers], which
 
 
 def _put_next_hops(batch: FlowBatch, gateways: Sequence[Gateway], which: Offsets, rows: Offsets) -> None:
@@ -79,13 +69,6 @@ def _put_next_hops(batch: FlowBatch, gateways: Sequence[Gateway], which: Offsets
     hops6 = np.frombuffer(b"".join(gateway.next_hop6 for gateway in gateways), np.uint8).reshape(-1, 16)[which]
     told6 = hops6.any(axis=1)
     put(batch, "ipv6_dst_next_hop", rows[told6], hops6[told6])
-
-
-def _parse_or_empty(record: bytes) -> Gateway:
-    try:
-        return parse_gateway(Reader(record))
-    except MalformedInput:
-        return Gateway()
 
 
 def parse_gateway(reader: Reader) -> Gateway:

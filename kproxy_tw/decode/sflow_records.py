@@ -8,26 +8,24 @@ Source: sFlow Version 5, section 5, enterprise 0.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import numpy as np
 
-from kproxy_tw.decode.packet import ETHERNET, IPV4, IPV6, parse_headers
+from kproxy_tw.decode.packet import LINKS, guess_links, parse_headers
+from kproxy_tw.decode.sflow_extras import wanted_extras
 from kproxy_tw.decode.sflow_gateway import read_gateways
-from kproxy_tw.decode.sflow_samples import WORD, Samples, Words, find_records
-from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, put
+from kproxy_tw.decode.sflow_headers import read_sample_headers
+from kproxy_tw.decode.sflow_samples import WORD, Samples, find_records
+from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, Words, put, put_custom
 from kproxy_tw.flowbatch import FlowBatch
 
 RAW_HEADER, ETHERNET_FRAME, IPV4_DATA, IPV6_DATA = 1, 2, 3, 4
 SWITCH, ROUTER, GATEWAY = 1001, 1002, 1003
 KINDS = (RAW_HEADER, ETHERNET_FRAME, IPV4_DATA, IPV6_DATA, SWITCH, ROUTER, GATEWAY)
 
-HEADER_LINKS = (ETHERNET, IPV4, IPV6)
-"""Header protocols whose packets are parsed."""
-
-SINGLE_INTERFACE = 0
-"""Interface format: an ifIndex. The others are a reason to discard and a number of interfaces: port 0."""
-
-LOCAL = (0x3FFFFFFF, 0xFFFFFFFF)
-"""The agent itself sent or took the packet: port 0 too. The second is how some agents expand the first."""
+DECAPSULATIONS = (1027, 1028)
+"""``extended_decapsulate_egress`` and ``_ingress``."""
 
 MAX_VLAN = 4095
 
@@ -39,47 +37,29 @@ MASKS6 = np.packbits(np.arange(128) < np.arange(129)[:, None], axis=1)
 """By prefix length: the mask as a number, the mask as 16 bytes."""
 
 
-def decode_samples(samples: Samples) -> FlowBatch:
-    """All columns of some samples; damaged records leave zeros."""
-    batch = _read_sample_headers(samples)
-    found = find_records(samples, KINDS)
+def decode_samples(samples: Samples, *, decap: bool = False, wanted: Collection[str] = frozenset()) -> FlowBatch:
+    """All columns of some samples; damaged records leave zeros.
+
+    :param decap: of a packet in a tunnel, the inner one is the flow.
+    :param wanted: folded names of custom columns.
+    """
+    batch = read_sample_headers(samples, wanted)
+    extras = wanted_extras(wanted)
+    found = find_records(samples, {*KINDS, *extras, *(DECAPSULATIONS if decap else ())})
     parsed = np.zeros(batch.length, np.bool_)
     if RAW_HEADER in found:
-        parsed[_read_raw_headers(batch, samples, found[RAW_HEADER])] = True
+        inner = _inner_offsets(samples, found) if decap else None
+        parsed[_read_raw_headers(batch, samples, found[RAW_HEADER], inner, wanted)] = True
     for kind, read in FALLBACKS.items():
         if kind in found:
             read(batch, samples, found[kind].where(~parsed[found[kind].rows]))
     for kind, read in EXTENSIONS.items():
         if kind in found:
             read(batch, samples, found[kind])
+    for kind, extra in extras.items():
+        if kind in found:
+            extra.read(batch, samples, found[kind], wanted)
     return batch
-
-
-def _read_sample_headers(samples: Samples) -> FlowBatch:
-    length = len(samples.starts)
-    rates = samples.words[samples.at("rate")].astype(np.float64)
-    batch = FlowBatch(length, rate_origin="record" if rates.any() else "unknown")
-    batch.columns = {
-        "timestamp_nano": samples.received_ns,
-        "sample_rate": rates,
-        "in_pkts": np.ones(length, np.uint64),
-        "in_bytes": np.zeros(length, np.uint64),
-        "sampled_packet_size": np.zeros(length, np.uint32),
-        "input_port": _ports(samples, "input"),
-        "output_port": _ports(samples, "output"),
-    }
-    return batch
-
-
-def _ports(samples: Samples, name: str) -> Words:
-    """The interface in compact form (format in the top 2 bits) or expanded form (format in a word before)."""
-    at = samples.at(name)
-    first, second = samples.words[at], samples.words[at + 1]
-    expanded = samples.expanded()
-    kind = np.where(expanded, first, first >> 30)
-    number = np.where(expanded, second, first & 0x3FFFFFFF)
-    known = (kind == SINGLE_INTERFACE) & (number != LOCAL[0]) & (number != LOCAL[1])
-    return np.where(known, number, 0).astype(np.uint32)
 
 
 def _fields(samples: Samples, spans: Spans, size: int) -> tuple[Spans, Words]:
@@ -100,17 +80,46 @@ def _put_size(batch: FlowBatch, rows: Offsets, sizes: Words) -> None:
     put(batch, "sampled_packet_size", rows[open_], sizes[open_])
 
 
-def _read_raw_headers(batch: FlowBatch, samples: Samples, spans: Spans) -> Offsets:
+def _inner_offsets(samples: Samples, found: Mapping[int, Spans]) -> Offsets:
+    """``extended_decapsulate``: where in the sampled header the agent says that the inner one begins; 0 for nowhere."""
+    offsets = np.zeros(len(samples.starts), np.intp)
+    for kind in DECAPSULATIONS:
+        if kind in found:
+            spans, fields = _fields(samples, found[kind], 1)
+            offsets[spans.rows] = fields[:, 0]
+    return offsets
+
+
+def _read_raw_headers(
+    batch: FlowBatch, samples: Samples, spans: Spans, inner: Offsets | None, wanted: Collection[str]
+) -> Offsets:
     """``sampled_header``: link protocol, frame length, bytes stripped, header; gives the rows that were parsed."""
     spans, fields = _fields(samples, spans, 4)
     links, frame, captured = fields[:, 0], fields[:, 1], fields[:, 3].astype(np.intp)
     captured = np.minimum(captured, (spans.ends - spans.starts - 4) * WORD)
     _put_size(batch, spans.rows, frame)
     put(batch, "header_len", spans.rows, captured)
-    packets = parse_headers(samples.octets, (spans.starts + 4) * WORD, captured, links)
-    for name, values in packets.columns.items():
+    octets, starts = samples.octets, (spans.starts + 4) * WORD
+    packets = Spans(spans.rows, starts, starts + captured)
+    if inner is not None:
+        packets, links = _moved_in(octets, packets, links, inner[spans.rows])
+    flows = parse_headers(octets, packets.starts, packets.ends - packets.starts, links, decap=inner is not None, wanted=wanted)
+    for name, values in flows.columns.items():
         put(batch, name, spans.rows, values)
-    return spans.rows[np.isin(links, HEADER_LINKS)]
+    for name, values in flows.custom.items():
+        put_custom(batch, name, spans.rows, values)
+    return spans.rows[np.isin(links, LINKS)]
+
+
+def _moved_in(octets: Octets, packets: Spans, links: Words, inner: Offsets) -> tuple[Spans, Words]:
+    """Begin at the inner header where the agent says where it is."""
+    rows = np.flatnonzero((inner > 0) & (packets.starts + inner < packets.ends))
+    if not rows.size:
+        return packets, links
+    packets = packets.moved_at(rows, inner[rows])
+    links = links.copy()
+    links[rows] = guess_links(octets, Spans(rows, packets.starts[rows], packets.ends[rows]))
+    return packets, links
 
 
 def _read_ethernet_frames(batch: FlowBatch, samples: Samples, spans: Spans) -> None:

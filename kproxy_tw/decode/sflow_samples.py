@@ -6,15 +6,14 @@ record of all samples in one step, then the second of all that have one, and so 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from kproxy_tw.decode.records import RecordSet
-from kproxy_tw.decode.spans import Octets, Offsets, Spans
+from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, Words
 
 WORD = 4
 
@@ -24,59 +23,112 @@ MAX_RECORDS = 32
 BATCH_SAMPLES = 8192
 """Samples decoded at a time, so that their bytes stay in the processor's cache and copies of them stay small."""
 
-Words = npt.NDArray[np.uint32]
-
 
 @attrs.frozen(slots=True)
 class SampleFormat:
-    """Where the fields of a flow sample stand, in words behind its kind and length.
+    """Where the fields of a sample stand, in words behind its kind and length.
 
     :ivar words: words before the first record; the last of them counts the records.
     """
 
-    rate: int
     input: int
     output: int
     words: int
+    rate: int = 0
 
 
-COMPACT = 1
-EXPANDED = 3
+COMPACT, EXPANDED, DISCARDED = 1, 3, 5
 SAMPLE_FORMATS: Mapping[int, SampleFormat] = {
     COMPACT: SampleFormat(rate=2, input=5, output=6, words=8),
     EXPANDED: SampleFormat(rate=3, input=6, output=8, words=11),
+    DISCARDED: SampleFormat(input=4, output=5, words=8),
 }
-"""Kind (enterprise 0, format) of the samples that are flows; ``flow_sample`` and ``flow_sample_expanded``."""
+"""Kind (enterprise 0, format) of the samples with packets: ``flow_sample``, ``flow_sample_expanded``,
+``discarded_packet``."""
+
+DISCARD_REASON = 6
+"""Where a discarded packet's reason stands."""
+
+PLACES = {
+    name: np.array([getattr(SAMPLE_FORMATS.get(kind), name, 0) for kind in range(DISCARDED + 1)], np.intp)
+    for name in ("rate", "input", "output", "words")
+}
+"""The same by kind."""
+
+INDEX, DISCARD, MULTIPLE = 0, 1, 2
+"""Interface formats: an ifIndex, a reason to discard the packet, a number of interfaces."""
+
+LOCAL = (0x3FFFFFFF, 0xFFFFFFFF)
+"""The agent itself sent or took the packet. The second is how some agents expand the first."""
 
 
 @attrs.frozen(slots=True, eq=False)
 class Samples:
-    """``n`` flow samples and the bytes they stand in.
+    """``n`` samples and the bytes they stand in.
 
-    :ivar joined: the datagrams of these samples; ``octets`` and ``words`` are the same as arrays.
+    :ivar joined, words: their datagrams, as bytes and as numbers.
     :ivar starts: offset of each sample in ``words``, shape ``(n,)``.
     :ivar received_ns: when its datagram came in, nanoseconds since 1970, shape ``(n,)``.
     """
 
     joined: bytes
-    octets: Octets
     words: Words
     starts: Offsets
     received_ns: npt.NDArray[np.int64]
 
-    def expanded(self) -> npt.NDArray[np.bool_]:
-        """Which samples are of the expanded format."""
-        return np.equal(self.words[self.starts], EXPANDED)
+    @property
+    def octets(self) -> Octets:
+        """The same bytes as an array."""
+        return np.frombuffer(self.joined, np.uint8)
+
+    def kinds(self) -> Words:
+        """``COMPACT``, ``EXPANDED`` or ``DISCARDED``."""
+        return self.words[self.starts]
 
     def at(self, name: str) -> Offsets:
         """Offset in ``words`` of the field that :class:`SampleFormat` calls so; of ``words``: of the first record."""
-        compact, expanded = (getattr(SAMPLE_FORMATS[kind], name) for kind in (COMPACT, EXPANDED))
-        inside: Offsets = np.where(self.expanded(), expanded, compact)
+        inside: Offsets = PLACES[name][self.kinds()]
         return self.starts + 2 + inside
+
+    def sources(self) -> tuple[Words, Words]:
+        """Class (0 for ifIndex) and index of each sample's data source."""
+        compact = self.kinds() == COMPACT
+        first, second = self.words[self.starts + 3], self.words[self.starts + 4]
+        return np.where(compact, first >> 24, first), np.where(compact, first & 0xFFFFFF, second)
+
+
+@attrs.frozen(slots=True, eq=False)
+class Interfaces:
+    """Where packets came in or went out, as the samples tell it.
+
+    :ivar formats: ``INDEX``, ``DISCARD`` or ``MULTIPLE``.
+    :ivar numbers: ifIndex, reason, or how many interfaces.
+    """
+
+    formats: Words
+    numbers: Words
+
+    @classmethod
+    def of(cls, samples: Samples, name: str) -> Interfaces:
+        """Of ``input`` or ``output``: compact (format in the top 2 bits), expanded (in a word before), or plain."""
+        at, kinds = samples.at(name), samples.kinds()
+        first, second = samples.words[at], samples.words[at + 1]
+        expanded, compact = kinds == EXPANDED, kinds == COMPACT
+        formats = np.where(expanded, first, np.where(compact, first >> 30, INDEX))
+        numbers = np.where(expanded, second, np.where(compact, first & LOCAL[0], first))
+        return cls(formats.astype(np.uint32), numbers.astype(np.uint32))
+
+    def local(self) -> Mask:
+        """Which are the agent itself."""
+        return (self.formats == INDEX) & ((self.numbers == LOCAL[0]) | (self.numbers == LOCAL[1]))
+
+    def indices(self) -> Words:
+        """The ifIndex; 0 where there is none: unknown, local, discarded, several."""
+        return np.where((self.formats == INDEX) & ~self.local(), self.numbers, 0).astype(np.uint32)
 
 
 def gather(sets: Sequence[RecordSet], chosen: Offsets | None) -> Iterator[Samples]:
-    """The chosen samples of all sets, some thousand at a time; datagrams without one are not touched.
+    """The chosen samples of all sets, some thousand at a time; sets without one are not touched.
 
     :param chosen: as in :meth:`kproxy_tw.interfaces.RecordLayout.columns`.
     """
@@ -93,22 +145,16 @@ def gather(sets: Sequence[RecordSet], chosen: Offsets | None) -> Iterator[Sample
 def _join(sets: Sequence[RecordSet], owners: Offsets, numbers: Offsets) -> Samples:
     """Samples side by side: the ``numbers[i]``-th of the set ``sets[owners[i]]`` is the ``i``-th."""
     joined = b"".join([records.body for records in sets])
-    starts = np.fromiter(chain.from_iterable(records.starts for records in sets), np.intp)
+    starts = np.concatenate([np.asarray(records.starts, np.intp) for records in sets])
+    received = np.concatenate([np.asarray(records.clock.received_ns, np.int64) for records in sets])
     sizes = np.fromiter((len(records.body) for records in sets), np.intp, len(sets))
     counts = np.fromiter((records.count for records in sets), np.intp, len(sets))
-    received = np.fromiter((records.clock.received_ns for records in sets), np.int64, len(sets))
-    before = np.cumsum(counts) - counts
-    offsets = starts[before[owners] + numbers] + (np.cumsum(sizes) - sizes)[owners]
-    return Samples(
-        joined=joined,
-        octets=np.frombuffer(joined, np.uint8),
-        words=np.frombuffer(joined, ">u4").astype(np.uint32),
-        starts=offsets // WORD,
-        received_ns=received[owners],
-    )
+    places = (np.cumsum(counts) - counts)[owners] + numbers
+    offsets = starts[places] + (np.cumsum(sizes) - sizes)[owners]
+    return Samples(joined, np.frombuffer(joined, ">u4").astype(np.uint32), offsets // WORD, received[places])
 
 
-def find_records(samples: Samples, kinds: Sequence[int]) -> dict[int, Spans]:
+def find_records(samples: Samples, kinds: Collection[int]) -> dict[int, Spans]:
     """Where the records of some kinds stand; of two of a kind in one sample, the first.
 
     :param kinds: data format numbers (enterprise * 4096 + format).
@@ -128,12 +174,19 @@ def find_records(samples: Samples, kinds: Sequence[int]) -> dict[int, Spans]:
         inside = spans.starts + 2
         stops = inside + _in_words(words[spans.starts + 1])
         whole = stops <= spans.ends
-        for kind in kinds:
+        for kind in _distinct(tags) & set(kinds):
             hits = (tags == kind) & whole
             if hits.any():
                 found.setdefault(kind, []).append(Spans(spans.rows, inside, stops).where(hits))
         spans = Spans(spans.rows, stops, spans.ends).where(whole)
     return {kind: _first_of_each(parts) for kind, parts in found.items()}
+
+
+def _distinct(tags: Words) -> set[int]:
+    """The different numbers; at one depth most samples have the same kind of record."""
+    if (tags == tags[0]).all():
+        return {int(tags[0])}
+    return set(np.unique(tags).tolist())
 
 
 def _in_words(sizes: Words) -> Offsets:

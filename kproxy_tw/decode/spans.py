@@ -15,6 +15,7 @@ from kproxy_tw.flowbatch import Column, FlowBatch
 Offsets = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 Octets = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint32]
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -80,3 +81,16 @@ def put(batch: FlowBatch, name: str, rows: Offsets, values: Column) -> None:
             return
         batch.columns[name] = column
     column[rows] = values
+
+
+def put_custom(batch: FlowBatch, name: str, rows: Offsets, values: Column) -> None:
+    """The same for a custom column, which takes the values' dtype; texts may be of any width."""
+    if not rows.size:
+        return
+    column = batch.custom.get(name)
+    if column is None:
+        column = np.zeros((batch.length, *values.shape[1:]), values.dtype)
+    elif column.dtype.itemsize < values.dtype.itemsize:
+        column = column.astype(values.dtype)
+    column[rows] = values
+    batch.custom[name] = column

@@ -6,12 +6,17 @@ of records are cut out whole. A set that breaks the format is counted, what stan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 
+from kproxy_tw.decode.exporters import by_exporter
+from kproxy_tw.decode.held import HeldSet
+from kproxy_tw.decode.optionrecords import option_records
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
-from kproxy_tw.decode.templates import FIRST_TEMPLATE_ID, Template, TemplateCache
+from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templatestore import Template
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import trusted_unpacker
 
@@ -84,6 +89,24 @@ class SetWalk:
         if self.waiting:
             self._retry(data)
 
+    def hold(self, data: bytes, counts: Sequence[int]) -> None:
+        """Keep the sets in ``waiting`` until their templates come; ``counts``: as how many records each counts."""
+        for (template_id, start, stop), records in zip(self.waiting, counts, strict=True):
+            self._hold(self.templates.key(self.dialect.version, self.domain, template_id), data[start:stop], records)
+
+    def _hold(self, key: tuple[int, int, int], body: bytes, records: int) -> None:
+        self.walk.records += records
+        now = int(self.clock.received_ns) / 1e9
+        if self.templates.held.keep(key, body, self.clock, records, now):
+            self.walk.held += records
+        else:
+            self.walk.no_template += records
+
+    def released(self, template: Template, held: HeldSet) -> None:
+        """Walk a set that was kept; ``walk.records`` becomes what it adds to the number it was counted as."""
+        self._records(template, held.body, 0, 0, len(held.body))
+        self.walk.records -= held.records
+
     def spoiled(self) -> None:
         """Count one set that breaks the format; how many records it has, nobody knows."""
         self.walk.malformed += 1
@@ -116,7 +139,7 @@ class SetWalk:
         if count:
             self.walk.records += count
             body = data[start : start + count * size]
-            self.walk.sets.append(RecordSet(template.layout, count, body, self.clock))
+            self.walk.sets.append(RecordSet(template.layout, count, body, self.clock, domain=template.domain))
         elif any(data[start:stop]):
             self.spoiled()
 
@@ -143,7 +166,20 @@ class SetWalk:
 
     def _keep(self, template: Template, count: int, body: bytes, starts: tuple[int, ...]) -> None:
         if template.is_options:
-            self.others += count
+            self._options(template, count, body)
             return
         self.walk.records += count
-        self.walk.sets.append(RecordSet(template.layout, count, body, self.clock, starts))
+        records = RecordSet(template.layout, count, body, self.clock, starts, domain=template.domain)
+        exporters = template.layout.exporters
+        if exporters:
+            self.walk.sets.extend(by_exporter(records, template.layout.rows([records]), exporters))
+        else:
+            self.walk.sets.append(records)
+
+    def _options(self, template: Template, count: int, body: bytes) -> None:
+        """Records of options: taken in at once, as far as a flood of them leaves room."""
+        self.others += count
+        self.walk.options += count
+        now = int(self.clock.received_ns) / 1e9
+        for values in option_records(template.steps, body, self.templates.allowance.claim(count, now)):
+            template.domain.learn(values, now)

@@ -1,109 +1,96 @@
-"""The templates of one exporter: bounded, checked once when they are stored, kept until something newer is used more.
+"""The templates of one exporter session: learned, refreshed, withdrawn, expired, and told apart by port where needed.
 
-A template decides how every later byte is read, so it is validated here and nowhere else (RFC 7011 section 8,
-RFC 3954 section 5.2). One that fails is refused and counted, and an older valid one with its number stays in force.
+A template that fails the checks of :mod:`~kproxy_tw.decode.specifiers` is refused and counted, and an older valid one
+with its number stays in force.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from weakref import WeakValueDictionary
+from collections.abc import Iterable
+from itertools import islice
 
-import attrs
-
-from kproxy_tw.decode.elements import ELEMENTS, IANA, V9_SCOPES, VARIABLE, element_name
-from kproxy_tw.decode.layout import Field, TemplateLayout
+from kproxy_tw.decode.described import DOMAIN_MASK, Described, describe_template
+from kproxy_tw.decode.held import HeldSets
+from kproxy_tw.decode.notices import Notices
+from kproxy_tw.decode.optionrecords import OptionAllowance
+from kproxy_tw.decode.portsplit import PortSplits
+from kproxy_tw.decode.room import StateRoom
+from kproxy_tw.decode.templatestore import MAX_TEACHERS, Key, Template, TemplateLimits, TemplateStore
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.reader import unpacker
 
-MAX_FIELDS = 512
-"""Most fields that one template may have."""
+ALL_DATA, ALL_OPTIONS = 2, 3
+"""Template ids in a withdrawal that stand for all templates and all options templates (RFC 7011 section 8.1)."""
 
-MAX_RECORD_LENGTH = 65535
-"""Longest fixed-length record in bytes; a longer one could not stand in any set."""
-
-FIRST_TEMPLATE_ID = 256
-"""Lower numbers are set ids of the protocol itself."""
-
-FLOW_TYPES = {9: "netflow9", 10: "ipfix"}
-"""Version word to the public name of the protocol."""
-
-ENTERPRISE_BIT = 0x8000
-"""Set in the element number of IPFIX where an enterprise number follows; in NetFlow v9 it is part of the number."""
-
-_SPECIFIER = unpacker("HH")
-_ENTERPRISE = unpacker("I")
-
-
-@attrs.frozen(slots=True)
-class TemplateLimits:
-    """How much one exporter may make us remember.
-
-    :ivar templates: templates in all domains together.
-    :ivar domains: observation domains (IPFIX) and source ids (NetFlow v9) together.
-    :ivar fields: fields of all templates together.
-    """
-
-    templates: int = 512
-    domains: int = 8
-    fields: int = 16_384
-
-
-@attrs.frozen(slots=True, eq=False)
-class Template:
-    """One template in force.
-
-    :ivar content: its field specifiers as sent: the same content again means that nothing changed.
-    :ivar scopes: how many of the fields are scope fields; 0 for a template of data records.
-    :ivar layout: how its records are laid out.
-    :ivar flow_length: bytes of a record if its records are flows of one length, else 0: what the walk asks first.
-    """
-
-    content: bytes
-    scopes: int
-    layout: TemplateLayout
-    flow_length: int = attrs.field(init=False)
-
-    @flow_length.default
-    def _flow_length(self) -> int:
-        return 0 if self.is_options or self.layout.is_variable else self.layout.minimum
-
-    @property
-    def is_options(self) -> bool:
-        """Whether its records describe the exporter and are no flows."""
-        return self.scopes > 0
-
-
-Key = tuple[int, int, int]
-"""Version, observation domain or source id, template id."""
+MAX_ARRIVED = 4096
+"""Templates that came and that kept data waits for, until they are asked for."""
 
 
 class TemplateCache:
-    """Templates of one exporter session, the least recently used going first when a limit is reached.
+    """What one exporter session has taught.
 
-    :ivar evicted: templates dropped because of a limit.
+    :param room: shared by all exporters.
+    :param withdrawable: templates may be withdrawn: over TCP, not over UDP (RFC 7011 section 8.4).
     :ivar refused: templates that failed validation.
+    :ivar expired: templates that were not sent again for too long.
     :ivar last_refusal: why the latest one did; empty when none has.
+    :ivar changes: how often a template changed; option tables count their own.
+    :ivar store: the templates in force, and the option tables of their domains.
+    :ivar held: data that came before its template.
+    :ivar allowance: how many option records may be read.
+    :ivar splits: the domains whose state is kept by port.
+    :ivar notices: what people should see.
+    :ivar now: seconds since 1970 of the datagrams that are being walked.
     """
 
-    def __init__(self, limits: TemplateLimits | None = None) -> None:
-        self.evicted = 0
-        self.refused = 0
+    def __init__(
+        self, limits: TemplateLimits | None = None, *, room: StateRoom | None = None, withdrawable: bool = False
+    ) -> None:
+        shared = room or StateRoom()
+        self.refused = self.expired = self.changes = 0
         self.last_refusal = ""
-        self._limits = limits or TemplateLimits()
-        self._templates: OrderedDict[Key, Template] = OrderedDict()
-        self._fields = 0
-        self._layouts: WeakValueDictionary[tuple[int, int, bytes], TemplateLayout] = WeakValueDictionary()
+        self.now = 0.0
+        self.notices = Notices()
+        self.store = TemplateStore(limits or TemplateLimits(), shared, self.notices)
+        self.held = HeldSets(shared.held)
+        self.allowance = OptionAllowance()
+        self.splits = PortSplits()
+        self._apart = False
+        self._port = 0
+        self._withdrawable = withdrawable
+        self._arrived: list[Key] = []
 
     def __len__(self) -> int:
-        return len(self._templates)
+        return len(self.store.templates)
+
+    @property
+    def evicted(self) -> int:
+        """Templates dropped because of a limit."""
+        return self.store.evicted
+
+    def begin(self, port: int, now: float) -> None:
+        """Datagrams from ``port`` are walked next; ``now``: seconds since 1970."""
+        self._port, self.now = port, now
+        self.store.used()
+        for _version, domain in self.splits.heard(port, now) if self._apart else ():
+            ports = ", ".join(map(str, self.splits.ports(_version, domain)))
+            self.notices(
+                "template_conflict",
+                f"domain {domain}",
+                f"two routers behind one address use the same template ids of domain {domain} differently;"
+                f" they are told apart by source port (apart: {ports})",
+            )
+
+    def key(self, version: int, domain: int, template_id: int) -> Key:
+        """Under what a template of the datagram that is walked stands."""
+        return (version, self.splits.key(version, domain, self._port) if self._apart else domain, template_id)
 
     def find(self, version: int, domain: int, template_id: int) -> Template | None:
         """The template in force, or ``None``; counts as a use of it."""
-        key = (version, domain, template_id)
-        found = self._templates.get(key)
+        key = self.key(version, domain, template_id) if self._apart else (version, domain, template_id)
+        templates = self.store.templates
+        found = templates.get(key)
         if found is not None:
-            self._templates.move_to_end(key)
+            templates.move_to_end(key)
         return found
 
     def learn(self, version: int, domain: int, template_id: int, content: bytes, scopes: int = 0) -> None:
@@ -114,122 +101,89 @@ class TemplateCache:
         :param content: the field specifiers, byte for byte.
         :param scopes: how many of them are scope fields: more than 0 makes it an options template.
         """
+        key = self.key(version, domain, template_id)
         known = self.find(version, domain, template_id)
         if known is not None and known.content == content and known.scopes == scopes:
+            known.sent(self._port, self.now)
             return
         try:
-            layout = self._layout(version, template_id, content, scopes)
+            template = self.store.make(key, content, scopes)
         except MalformedInput as problem:
             self.refuse(f"template {template_id} of domain {domain}: {problem}")
             return
-        self._store((version, domain, template_id), Template(content, scopes, layout))
+        if known is not None and self._port and known.teachers and self._port not in known.teachers:
+            key = self._split(key)
+            template = self.store.make(key, content, scopes)
+        template.sent(self._port, self.now)
+        self._put(key, template)
 
     def refuse(self, why: str) -> None:
         """Count a template that cannot be taken in."""
         self.refused += 1
         self.last_refusal = why
 
-    def describe(self) -> list[dict[str, object]]:
+    def withdraw(self, version: int, domain: int, template_id: int) -> None:
+        """The exporter says that a template holds no longer; ignored where that is not reliable."""
+        if not self._withdrawable:
+            return
+        gone = [(version, domain, template_id)]
+        if template_id in (ALL_DATA, ALL_OPTIONS):
+            options = template_id == ALL_OPTIONS
+            known = self.store.templates.items()
+            gone = [key for key, one in known if key[:2] == (version, domain) and one.is_options is options]
+        for key in gone:
+            self.changes += self.store.remove(key)
+
+    def adopt(self, key: Key, content: bytes, scopes: int, *, refreshed: float, teachers: Iterable[int] = ()) -> None:
+        """Take a template over from before a restart, unless the exporter has sent one of that number since.
+
+        :raises MalformedInput: it is none that could have been learned.
+        """
+        self.splits.restore(key[0], key[1], self.now)
+        self._apart = bool(self.splits)
+        if key in self.store.templates:
+            return
+        template = self.store.make(key, content, scopes)
+        template.refreshed, template.restored = refreshed, True
+        template.teachers.update(islice(teachers, MAX_TEACHERS))
+        self._put(key, template)
+
+    def expire(self, now: float) -> None:
+        """Give up templates that were not sent again for too long."""
+        limit = now - self.store.limits.seconds
+        for key in [key for key, known in self.store.templates.items() if known.refreshed < limit]:
+            self.changes += self.store.remove(key)
+            self.expired += 1
+
+    def close(self) -> int:
+        """Give everything up. :return: how many records waited for a template."""
+        self.store.clear()
+        return self.held.clear()
+
+    def arrived(self) -> list[Key]:
+        """The templates that came since the last call and that kept data waits for."""
+        found, self._arrived = self._arrived, []
+        return found
+
+    def describe(self) -> list[Described]:
         """Every template, by version, domain and number, ready for JSON."""
-        return [
-            _described(key, template) for key, template in sorted(self._templates.items(), key=lambda item: item[0])
-        ]
+        found = sorted(self.store.templates.items(), key=lambda item: item[0])
+        return [describe_template(key, template, self.now) for key, template in found]
 
-    def _layout(self, version: int, template_id: int, content: bytes, scopes: int) -> TemplateLayout:
-        """A valid layout; domains whose templates have the same content share one, and so are decoded together."""
-        if template_id < FIRST_TEMPLATE_ID:
-            raise MalformedInput(f"the number is below {FIRST_TEMPLATE_ID}")
-        shared = self._layouts.get((version, scopes, content))
-        if shared is None:
-            fields = parse_fields(content, version)
-            _check(fields, version, scopes)
-            shared = self._layouts[version, scopes, content] = TemplateLayout(FLOW_TYPES[version], fields)
-        return shared
+    def _put(self, key: Key, template: Template) -> None:
+        self.store.put(key, template)
+        self.changes += 1
+        if key in self.held and len(self._arrived) < MAX_ARRIVED:
+            self._arrived.append(key)
 
-    def _store(self, key: Key, template: Template) -> None:
-        self._remove(key)
-        self._make_room(key, len(template.layout.fields))
-        self._templates[key] = template
-        self._fields += len(template.layout.fields)
-
-    def _remove(self, key: Key) -> None:
-        old = self._templates.pop(key, None)
-        if old is not None:
-            self._fields -= len(old.layout.fields)
-
-    def _make_room(self, key: Key, fields: int) -> None:
-        domains = dict.fromkeys((version, domain) for version, domain, _ in reversed(self._templates))
-        if key[:2] not in domains and len(domains) >= self._limits.domains:
-            oldest = next(reversed(domains))
-            for other in [other for other in self._templates if other[:2] == oldest]:
-                self._evict(other)
-        while self._templates and (
-            len(self._templates) >= self._limits.templates or self._fields + fields > self._limits.fields
-        ):
-            self._evict(next(iter(self._templates)))
-
-    def _evict(self, key: Key) -> None:
-        self._remove(key)
-        self.evicted += 1
-
-
-def parse_fields(content: bytes, version: int) -> tuple[Field, ...]:
-    """The fields that specifiers tell. :raises MalformedInput: there are none, too many, or the last one is cut."""
-    fields = []
-    position = 0
-    while position < len(content):
-        number, length = _SPECIFIER(content, position)
-        pen = IANA
-        position += 4
-        if version == 10 and number & ENTERPRISE_BIT:
-            number &= ~ENTERPRISE_BIT
-            (pen,) = _ENTERPRISE(content, position)
-            position += 4
-        fields.append(Field(pen, number, length))
-        if len(fields) > MAX_FIELDS:
-            raise MalformedInput(f"it has more than {MAX_FIELDS} fields")
-    if not fields:
-        raise MalformedInput("it has no fields")
-    return tuple(fields)
-
-
-def _check(fields: tuple[Field, ...], version: int, scopes: int) -> None:
-    if scopes > len(fields):
-        raise MalformedInput(f"it has {scopes} scope fields among {len(fields)} fields")
-    length = sum(field.length for field in fields if field.length != VARIABLE)
-    if length > MAX_RECORD_LENGTH:
-        raise MalformedInput(f"a record would have {length} bytes")
-    if length == 0 and all(field.length != VARIABLE for field in fields):
-        raise MalformedInput("a record would have no bytes")
-    for field in fields[scopes if version == 9 else 0 :]:  # v9 scope types are numbers of their own
-        element = ELEMENTS.get((field.pen, field.number))
-        if element is not None and not element.allows(field.length):
-            raise MalformedInput(f"{element.name} (element {field.number}) cannot be {field.length} bytes long")
-
-
-def _described(key: Key, template: Template) -> dict[str, object]:
-    version, domain, template_id = key
-    layout = template.layout
-    return {
-        "version": version,
-        "domain": domain,
-        "id": template_id,
-        "kind": "options" if template.is_options else "data",
-        "record_length": "variable" if layout.is_variable else layout.minimum,
-        "fields": [
-            {
-                "name": _field_name(version, field, index < template.scopes),
-                "id": field.number,
-                "pen": field.pen,
-                "length": "variable" if field.length == VARIABLE else field.length,
-                "scope": index < template.scopes,
-            }
-            for index, field in enumerate(layout.fields)
-        ],
-    }
-
-
-def _field_name(version: int, field: Field, scope: bool) -> str:
-    if version == 9 and scope:
-        return V9_SCOPES.get(field.number, "")
-    return element_name(field.pen, field.number)
+    def _split(self, key: Key) -> Key:
+        """Keep this port's state of the domain apart from the other ports'. :return: the template's key from now on."""
+        version, domain, template_id = key
+        own = self.splits.split(version, domain & DOMAIN_MASK, self._port, self.now)
+        self._apart = True
+        for other, known in list(self.store.templates.items()):
+            if own != domain and other[:2] == (version, domain) and self._port in known.teachers:
+                self._put(
+                    (version, own, other[2]), self.store.make((version, own, other[2]), known.content, known.scopes)
+                )
+        return (version, own, template_id)

@@ -10,7 +10,7 @@ class Message:
     """One POST.
 
     :ivar body: what goes on the wire, gzip included.
-    :ivar flows: how many records it holds, for the ledger.
+    :ivar flows: how many records it holds, for the ledger; a record that became two flows is one.
     :ivar created: monotonic seconds when it was made.
     """
 

@@ -76,7 +76,7 @@ class DeviceStore:
         try:
             return await self._offload(self._read)
         except MalformedInput as problem:
-            aside = await self._offload(self._set_aside)
+            aside = await self._offload(partial(set_aside, self.path, self._wall()))
             self.log.warn(
                 "the saved device list {path} is damaged ({problem}); it is now {aside}",
                 path=str(self.path),
@@ -110,13 +110,6 @@ class DeviceStore:
             raise MalformedInput(f"not of format {FORMAT}")
         return parse_device_list(document) if document.get("origin") == self._origin else None
 
-    def _set_aside(self) -> Path:
-        aside = self.path.with_name(self.path.name + strftime(".bad-%Y%m%dT%H%M%SZ", gmtime(self._wall())))
-        try:
-            return self.path.rename(aside)
-        except OSError as problem:
-            raise StoreError(f"cannot rename {self.path} to {aside.name}: {problem.strerror}") from problem
-
     def _write(self, devices: Sequence[Device]) -> None:
         document = {
             "format": FORMAT,
@@ -126,12 +119,22 @@ class DeviceStore:
         }
         try:
             self.path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            _replace(self.path, json.dumps(document).encode())
+            replace_file(self.path, json.dumps(document).encode())
         except OSError as problem:
             raise StoreError(f"cannot write {self.path}: {problem.strerror}; see -state_dir") from problem
 
 
-def _replace(path: Path, body: bytes) -> None:
+def set_aside(path: Path, now: float) -> Path:
+    """Give a damaged file another name, with the time in it. :raises StoreError: that cannot be done."""
+    aside = path.with_name(path.name + strftime(".bad-%Y%m%dT%H%M%SZ", gmtime(now)))
+    try:
+        return path.rename(aside)
+    except OSError as problem:
+        raise StoreError(f"cannot rename {path} to {aside.name}: {problem.strerror}") from problem
+
+
+def replace_file(path: Path, body: bytes) -> None:
+    """Put ``body`` in the place of ``path``, completely or not at all, and wait for the disk. :raises OSError: disk."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.unlink(missing_ok=True)
     try:

@@ -60,7 +60,7 @@ class TlsConfig:
 
 
 @attrs.frozen
-class _OwnCertificate:
+class OwnCertificate:
     certificate: x509.Certificate
     chain: list[x509.Certificate]
     key: PrivateKey = attrs.field(repr=False)
@@ -93,7 +93,7 @@ class TlsPolicy:
 
     def __init__(self, config: TlsConfig) -> None:
         self._trust = _authorities(config.ca_file) if config.ca_file else platformTrust()
-        self._own = _own_certificate(config)
+        self._own = own_certificate(config)
         self._alerts_sent: WeakKeyDictionary[SSL.Connection, int] = WeakKeyDictionary()
         self._creators: dict[str, IOpenSSLClientConnectionCreator] = {}
 
@@ -133,7 +133,7 @@ def _read(flag: str, name: str) -> bytes:
     return data
 
 
-def _certificates(flag: str, name: str) -> list[x509.Certificate]:
+def certificates(flag: str, name: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(_read(flag, name))
     except ValueError:
@@ -141,23 +141,23 @@ def _certificates(flag: str, name: str) -> list[x509.Certificate]:
 
 
 def _authorities(name: str) -> Any:
-    found = _certificates("tls_ca_file", name)
+    found = certificates("tls_ca_file", name)
     return trustRootFromCertificates([Certificate(crypto.X509.from_cryptography(one)) for one in found])
 
 
-def _own_certificate(config: TlsConfig) -> _OwnCertificate | None:
+def own_certificate(config: TlsConfig) -> OwnCertificate | None:
     if not config.cert_file and not config.key_file:
         return None
     if not config.key_file:
         raise ConfigError("tls_key_file", "is missing; -tls_cert_file needs its private key")
     if not config.cert_file:
         raise ConfigError("tls_cert_file", "is missing; -tls_key_file needs its certificate")
-    leaf, *chain = _certificates("tls_cert_file", config.cert_file)
+    leaf, *chain = certificates("tls_cert_file", config.cert_file)
     key = _private_key(config.key_file)
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if key.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
         raise ConfigError("tls_key_file", f"is not the key of the certificate in {config.cert_file}")
-    return _OwnCertificate(leaf, chain, key)
+    return OwnCertificate(leaf, chain, key)
 
 
 def _private_key(name: str) -> PrivateKey:

@@ -7,7 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, EndpointStatus, UnregisteredStatus
+from kproxy_tw.status import (
+    Check,
+    DaemonStatus,
+    DeviceStatus,
+    EndpointStatus,
+    StreamListenerStatus,
+    UnregisteredStatus,
+)
+from kproxy_tw.web.counters import agents_document, counters_document
 from kproxy_tw.web.health import overall
 from kproxy_tw.web.text import utc_time
 
@@ -47,8 +55,31 @@ def status(daemon: DaemonStatus) -> Document:
             }
             for listener in daemon.listeners
         ],
+        "Streams": _streams(daemon.streams),
         "Spool": dict(daemon.spool),
         "Totals": daemon.totals.as_json(),
+    }
+
+
+def _streams(streams: StreamListenerStatus) -> Document:
+    """IPFIX over TCP and TLS."""
+    return {
+        "Listeners": list(streams.addresses),
+        "Accepted": streams.accepted,
+        "Messages": streams.messages,
+        "Bytes": streams.bytes,
+        "EndedFor": {reason: count for reason, count in streams.ended_for.items() if count},
+        "Connections": [
+            {
+                "Address": stream.address,
+                "Name": stream.name,
+                "UptimeMs": int(1000 * stream.seconds),
+                "Messages": stream.messages,
+                "Bytes": stream.bytes,
+                "SilentMs": int(1000 * stream.silent_seconds),
+            }
+            for stream in streams.streams
+        ],
     }
 
 
@@ -64,7 +95,13 @@ def devices(devices: Sequence[DeviceStatus], unregistered: Sequence[Unregistered
 
 def device(device: DeviceStatus) -> Document:
     """``/admin/devices/<id>``."""
-    return {**device_summary(device), "Templates": [_template(template) for template in device.templates]}
+    return {
+        **device_summary(device),
+        "Sequences": [_sequence(sequence) for sequence in device.sequences],
+        "Templates": [_template(template) for template in device.templates],
+        "Counters": counters_document(device.sflow),
+        "Agents": agents_document(device.sflow),
+    }
 
 
 def device_summary(device: DeviceStatus) -> Document:
@@ -85,6 +122,21 @@ def device_summary(device: DeviceStatus) -> Document:
         "MaxFPS": _number(device.max_fps),
         "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
         "Ledger": device.ledger.as_json(),
+    }
+
+
+def _sequence(sequence: Mapping[str, Any]) -> Document:
+    return {
+        "Source": sequence["source"],
+        "FlowType": sequence["flow_type"],
+        "Sequence": sequence["label"],
+        "Counted": sequence["counted"],
+        "Received": sequence["received"],
+        "Lost": sequence["lost"],
+        "LostWhileAway": sequence["lost_while_away"],
+        "Late": sequence["late"],
+        "Duplicates": sequence["duplicates"],
+        "Restarts": sequence["restarts"],
     }
 
 

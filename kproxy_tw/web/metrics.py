@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from kproxy_tw.ledger import Ledger
-from kproxy_tw.status import DaemonStatus
+from kproxy_tw.status import DaemonStatus, StreamListenerStatus
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.text import safe_text
 
@@ -29,6 +29,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Ledger], int]], ...] = (
     ("datagrams_received", "Datagrams read from the socket.", lambda ledger: ledger.datagrams_received),
     ("records_received", "Flow records found in them.", lambda ledger: ledger.records_received),
     ("sequence_gaps", "Sent by the exporter and never seen here.", lambda ledger: ledger.sequence_gaps),
+    ("sequence_seen", "Seen, counted as the exporter's sequence numbers do.", lambda ledger: ledger.sequence_seen),
     ("bytes_sent", "Bytes of messages sent to the backend.", lambda ledger: ledger.bytes_sent),
 )
 
@@ -108,12 +109,24 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     for listener in daemon.listeners:
         drops.add_metric([listener.address], listener.kernel_drops)
         buffers.add_metric([listener.address], listener.receive_buffer)
+    yield from _streams(daemon.streams)
     connected = GaugeMetricFamily("kproxy_upstream_connected", "Whether the last exchange worked.", labels=["url"])
     for endpoint in daemon.upstream:
         connected.add_metric([safe_text(endpoint.url)], int(endpoint.connected))
     yield from (drops, buffers, connected)
     yield GaugeMetricFamily("kproxy_spool_bytes", "Bytes that wait to be sent.", daemon.spool.get("Bytes", 0))
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
+
+
+def _streams(streams: StreamListenerStatus) -> Iterator[Metric]:
+    """IPFIX over TCP and TLS."""
+    yield GaugeMetricFamily("kproxy_stream_connections", "Connections of IPFIX exporters.", len(streams.streams))
+    yield CounterMetricFamily("kproxy_stream_accepted", "Connections accepted.", streams.accepted)
+    yield CounterMetricFamily("kproxy_stream_messages", "Messages received over connections.", streams.messages)
+    ended = CounterMetricFamily("kproxy_stream_ended", "Connections that ended, by reason.", labels=["reason"])
+    for reason, count in streams.ended_for.items():
+        ended.add_metric([reason], count)
+    yield ended
 
 
 def exposition(snapshot: Snapshot) -> bytes:

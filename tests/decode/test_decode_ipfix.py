@@ -63,16 +63,6 @@ def test_enterprise_elements_are_stepped_over() -> None:
     assert octets(taken(message(a_set(2, vendor), a_set(300, number(7, 4), number(8, 4), b"abc")))) == [8]
 
 
-def test_the_other_direction_of_a_biflow_goes_out() -> None:
-    """Reverse counters (RFC 5103) are the bytes and packets that went out."""
-    biflow = template(300, (85, 8), (85, 8, 29305), (86, 4), (86, 4, 29305))
-    data = a_set(300, number(10, 8), number(20, 8), number(1, 4), number(2, 4))
-    (records,) = taken(message(a_set(2, biflow), data)).sets
-    batch = records.layout.columns([records], None)
-    names = ("in_bytes", "out_bytes", "in_pkts", "out_pkts")
-    assert [int(batch.column(name)[0]) for name in names] == [10, 20, 1, 2]
-
-
 def varying(*, octets: int, name: bytes, packets: int) -> bytes:
     """A record of octets, a name of variable length in its shortest form, and packets."""
     length = number(len(name), 1) if len(name) < 255 else b"\xff" + number(len(name), 2)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kproxy_tw.decode.packet import ETHERNET, IPV4, IPV6, MAX_EXTENSIONS, parse_headers
+from kproxy_tw.decode.packet import ETHERNET, IPV4, IPV6, parse_headers
+from kproxy_tw.decode.packet_ip import MAX_EXTENSIONS
+from kproxy_tw.decode.packet_link import MAX_TAGS
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode.packet_bytes import DST_MAC, SRC_MAC, ethernet, icmp, ipv4, ipv6, tcp, udp
 
@@ -71,8 +73,8 @@ def test_outer_vlan_tag_is_the_vlan(kind: int) -> None:
 
 
 def test_more_vlan_tags_than_the_bound_end_the_parse() -> None:
-    """The third tag is not looked behind."""
-    packet = ethernet(ipv4(udp(1, 2), 17), 0x0800, tags=[(0x8100, 1), (0x8100, 2), (0x8100, 3)])
+    """The fifth tag is not looked behind."""
+    packet = ethernet(ipv4(udp(1, 2), 17), 0x0800, tags=[(0x8100, 1 + depth) for depth in range(MAX_TAGS + 1)])
     assert one(packet) == MACS | {"vlan_in": 1}
 
 
@@ -141,8 +143,9 @@ def test_what_is_no_ipv4_header_leaves_zeros(packet: bytes) -> None:
 
 
 def test_unknown_links_leave_zeros() -> None:
-    """PPP (7) is not parsed, whatever its bytes look like."""
-    assert one(ipv4(udp(1, 2), 17), 7) == {}
+    """Token ring (3) is not parsed, whatever its bytes look like; nor is a number beyond all."""
+    for link in (3, 0xFFFFFFFF):
+        assert one(ipv4(udp(1, 2), 17), link) == {}
 
 
 FULL = [

@@ -27,6 +27,7 @@ LEDGER_KEYS = {
     "DatagramsDropped": dict,
     "KernelDrops": int,
     "SequenceGaps": int,
+    "SequenceSeen": int,
     "MessagesSent": int,
     "BytesSent": int,
     "MessagesRetried": int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kproxy_tw.status import DaemonStatus, DeviceStatus
+from kproxy_tw.web import counters
 from kproxy_tw.web.pages.kproxy import device_row, drop_reasons, fates
 
 
@@ -15,4 +16,6 @@ def page_values(daemon: DaemonStatus, device: DeviceStatus) -> dict[str, object]
         "fates": fates(device.ledger),
         "dropped": drop_reasons(device.ledger),
         "templates": device.templates,
+        "sequences": device.sequences,
+        "counters": counters.page_values(device.sflow),
     }

@@ -1,0 +1,118 @@
+"""Records of options templates, read one by one: what an exporter says of itself, of samplers, applications, ...
+
+They are few and differ much, so they are not decoded in columns; how many are read is bounded by the caller.
+Sources: RFC 3954 section 6, RFC 7011 section 3.4.2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kproxy_tw.decode.elements import IANA, VARIABLE
+from kproxy_tw.errors import MalformedInput
+from kproxy_tw.reader import Reader
+
+if TYPE_CHECKING:
+    from kproxy_tw.decode.layout import TemplateLayout
+
+SCOPE = -1
+"""Stands for the enterprise number of NetFlow v9's scope types, which are numbers of their own."""
+
+LONG_FORM = 255
+"""A first length byte that says: the length stands in the two bytes behind."""
+
+MAX_NUMBER_BYTES = 8
+"""Longest field that is read as a number."""
+
+OptionValues = dict[tuple[int, int], bytes]
+"""Enterprise (or ``SCOPE``) and number to the bytes of the field; of repeated fields the first."""
+
+
+@attrs.frozen(slots=True)
+class Step:
+    """One field of an options record: under which key it is kept, and its length in the template."""
+
+    key: tuple[int, int]
+    length: int
+
+
+def steps_of(layout: TemplateLayout, scopes: int, version: int) -> tuple[Step, ...]:
+    """How to read the records of an options template."""
+    return tuple(
+        Step((SCOPE if version == 9 and index < scopes else field.pen, field.number), field.length)
+        for index, field in enumerate(layout.fields)
+    )
+
+
+def option_records(steps: Sequence[Step], body: bytes, most: int) -> Iterator[OptionValues]:
+    """The records in ``body``.
+
+    :param steps: from :func:`steps_of`.
+    :param most: how many are read; the others are left aside.
+    """
+    reader = Reader(body)
+    for _ in range(most):
+        if not reader.remaining:
+            return
+        values: OptionValues = {}
+        try:
+            for step in steps:
+                raw = reader.take(_length(reader) if step.length == VARIABLE else step.length)
+                values.setdefault(step.key, raw)
+        except MalformedInput:
+            return
+        yield values
+
+
+def _length(reader: Reader) -> int:
+    """The length that a variable-length field tells (RFC 7011 section 7)."""
+    short = reader.u8()
+    return reader.u16() if short == LONG_FORM else short
+
+
+def number(values: OptionValues, element: int, pen: int = IANA) -> int:
+    """A field as a number; 0 where it is missing, empty or no number."""
+    raw = values.get((pen, element), b"")
+    return int.from_bytes(raw, "big") if len(raw) <= MAX_NUMBER_BYTES else 0
+
+
+def has(values: OptionValues, element: int) -> bool:
+    """Whether the record has the field, with at least one byte."""
+    return bool(values.get((IANA, element)))
+
+
+def text(values: OptionValues, element: int, most: int) -> str:
+    """A field as text: up to its first NUL byte, without blanks around it, at most ``most`` characters."""
+    raw = values.get((IANA, element), b"")[: 4 * most]
+    return raw.partition(b"\0")[0].decode("utf-8", "replace").strip()[:most]
+
+
+RECORDS_AT_ONCE = 20_000
+RECORDS_PER_SECOND = 2_000
+"""Option records of one exporter that are read: so many at once, refilled at that rate. The largest application tables
+have some thousand; reading one takes some microseconds."""
+
+
+@attrs.define
+class OptionAllowance:
+    """How many option records of one exporter may still be read.
+
+    :ivar left_aside: those that were not, for there were too many.
+    """
+
+    left_aside: int = 0
+    _credit: float = float(RECORDS_AT_ONCE)
+    _last: float = 0.0
+
+    def claim(self, records: int, now: float) -> int:
+        """How many of so many records may be read at ``now``, seconds since 1970."""
+        earned = min(max(now - self._last, 0.0), RECORDS_AT_ONCE / RECORDS_PER_SECOND) * RECORDS_PER_SECOND
+        self._credit = min(float(RECORDS_AT_ONCE), self._credit + earned)
+        self._last = now
+        granted = min(records, int(self._credit))
+        self._credit -= granted
+        self.left_aside += records - granted
+        return granted

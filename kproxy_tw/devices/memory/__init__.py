@@ -1,0 +1,1 @@
+"""What survives a restart: each exporter's templates, option tables and sequence numbers."""

@@ -1,0 +1,54 @@
+"""What pages and JSON show of what a device tells by sFlow."""
+
+from __future__ import annotations
+
+from kproxy_tw.decode.sflow_reasons import reason_name
+from kproxy_tw.devices.sflow import SflowDevice
+from kproxy_tw.status import AgentStatus, DiscardStatus, SflowStatus, SourceStatus
+
+
+def sflow_status(sflow: SflowDevice) -> SflowStatus:
+    """A picture of now."""
+    return SflowStatus(
+        counter_samples=sflow.counters.samples,
+        forgotten_sources=sflow.counters.forgotten,
+        sources=_sources(sflow),
+        discards=tuple(
+            DiscardStatus(
+                code=code, reason=reason_name(code), packets=packets, last_seen=sflow.discards.last_ns[code] / 1e9
+            )
+            for code, packets in sflow.discards.packets.most_common()
+        ),
+        agents=_agents(sflow),
+        several_agents=tuple(sorted(source for source, agents in sflow.agents.items() if len(agents) > 1)),
+    )
+
+
+def _sources(sflow: SflowDevice) -> tuple[SourceStatus, ...]:
+    return tuple(
+        SourceStatus(
+            agent=agent,
+            sub_agent=sub_agent,
+            source_class=source_class,
+            index=index,
+            last_seen=source.received_ns / 1e9,
+            restarts=source.restarts,
+            records=dict(source.records),
+            rates=dict(source.rates),
+        )
+        for (agent, sub_agent, source_class, index), source in sflow.counters.sources()
+    )
+
+
+def _agents(sflow: SflowDevice) -> tuple[AgentStatus, ...]:
+    return tuple(
+        AgentStatus(
+            source=source,
+            agent=agent,
+            sub_agents=tuple(sorted(heard.sub_agents)),
+            datagrams=heard.datagrams,
+            last_seen=heard.last_ns / 1e9,
+        )
+        for source, agents in sorted(sflow.agents.items())
+        for agent, heard in sorted(agents.items())
+    )

@@ -1,0 +1,76 @@
+"""Inbox: what came from one exporter since it was last walked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from kproxy_tw.deviceintake import DeviceIntake
+    from kproxy_tw.devices.session import ExporterSession
+
+INBOX_DATAGRAMS = 256
+"""Datagrams of one exporter that wait at most, until the tick or the next one, to be walked together."""
+
+MAX_RUNS = 16
+"""When the source port changes more often than that among them, the datagrams of each port are walked together: the
+order holds within a port only."""
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """Datagrams from one port that are walked together.
+
+    :ivar received_ns: when each came in, nanoseconds since 1970.
+    """
+
+    port: int
+    datagrams: list[bytes]
+    received_ns: list[int]
+
+
+@attrs.define(eq=False)
+class Inbox:
+    """What waits to be walked.
+
+    :ivar port: the source port of the latest datagram.
+    :ivar runs: where in ``datagrams`` those of another port begin, and which port that is.
+    :ivar received_ns: when each datagram came in, nanoseconds since 1970.
+    """
+
+    device: DeviceIntake
+    session: ExporterSession
+    port: int = -1
+    runs: list[tuple[int, int]] = attrs.field(factory=list)
+    datagrams: list[bytes] = attrs.field(factory=list)
+    received_ns: list[int] = attrs.field(factory=list)
+
+    def take(self) -> list[Batch]:
+        """Everything that waits, in the order in which it came as far as that is possible; nothing waits then."""
+        whole = Batch(self.port, self.datagrams, self.received_ns)
+        runs, self.runs = self.runs, [(0, self.port)]
+        self.datagrams, self.received_ns = [], []
+        if not whole.datagrams:
+            return []
+        if len(runs) == 1:
+            return [whole]
+        batches = list(_runs(whole, runs))
+        return batches if len(batches) <= MAX_RUNS else list(_by_port(batches))
+
+
+def _runs(whole: Batch, runs: list[tuple[int, int]]) -> Iterator[Batch]:
+    ends = [first for first, _port in runs[1:]] + [len(whole.datagrams)]
+    for (first, port), last in zip(runs, ends, strict=True):
+        if last > first:
+            yield Batch(port, whole.datagrams[first:last], whole.received_ns[first:last])
+
+
+def _by_port(batches: list[Batch]) -> Iterator[Batch]:
+    joined: dict[int, Batch] = {}
+    for batch in batches:
+        known = joined.setdefault(batch.port, Batch(batch.port, [], []))
+        known.datagrams.extend(batch.datagrams)
+        known.received_ns.extend(batch.received_ns)
+    yield from joined.values()
