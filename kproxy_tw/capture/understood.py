@@ -12,7 +12,7 @@ from kproxy_tw.capture.shown import flows
 from kproxy_tw.decode.custom import field_names
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.elements import element_name
-from kproxy_tw.decode.layout import TemplateLayout
+from kproxy_tw.decode.layout import Field, TemplateLayout
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
 from kproxy_tw.decode.templates import TemplateCache
@@ -26,7 +26,26 @@ LIMITS = TemplateLimits(templates=4096, domains=256, fields=131_072, seconds=flo
 """Of the templates of one exporter in a file."""
 
 PACKET_COLUMNS = frozenset(
-    ["mplslabel1", "mplslabel2", "mplslabel3", "innervlan", "tunneltype", "tunnelid", "forwardingstatus", "discardreason", "postnatsrcaddr", "postnatdstaddr", "postnatsrcport", "postnatdstport", "srcuser", "dstuser", "httpurl", "httphost", "egressqueue", "aclname"]
+    [
+        "mplslabel1",
+        "mplslabel2",
+        "mplslabel3",
+        "innervlan",
+        "tunneltype",
+        "tunnelid",
+        "forwardingstatus",
+        "discardreason",
+        "postnatsrcaddr",
+        "postnatdstaddr",
+        "postnatsrcport",
+        "postnatdstport",
+        "srcuser",
+        "dstuser",
+        "httpurl",
+        "httphost",
+        "egressqueue",
+        "aclname",
+    ]
 )
 """Custom columns that sFlow samples may have."""
 
@@ -98,7 +117,7 @@ class CaptureReader:
             walked.flow_type,
             walked.records,
             walked.options,
-            tuple(_learned(datagram.payload, head)),
+            tuple(number for each in (head.sets if head else ()) for number in each.templates),
             decoded,
             (*problems, *failures),
         )
@@ -146,9 +165,5 @@ def _decoded(walked: Walk) -> tuple[list[dict[str, object]], list[str]]:
     return found, failures
 
 
-def _every_name(fields: Iterable[object]) -> frozenset[str]:
-    return frozenset(name for field in fields for name in field_names(field.pen, field.number))  # type: ignore[attr-defined]
-
-
-def _learned(data: bytes, head: Outline | None) -> Iterator[int]:
-    raise NotImplementedError
+def _every_name(fields: Iterable[Field]) -> frozenset[str]:
+    return frozenset(name for field in fields for name in field_names(field.pen, field.number))

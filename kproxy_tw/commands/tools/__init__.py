@@ -1,0 +1,1 @@
+"""``kproxy decode``, ``kproxy fields`` and ``kproxy replay``: tools for captured flow packets."""
