@@ -3,6 +3,7 @@
 #   make demo    the whole chain over loopback (DEMO_SECONDS=n ends it by itself)
 #   make test    the tests (PYTEST_ARGS="tests/decode -x" to choose)
 #   make bench   the benchmark table
+#   make fuzz    atheris on every parser (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to choose)
 #   make lint    ruff and mypy
 #   make wheel   dist/*.whl
 
@@ -10,8 +11,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FUZZ_RUNS ?= 2000000
 
-.PHONY: demo test bench lint wheel docs-flags clean
+.PHONY: demo test bench fuzz lint wheel docs-flags clean
 .DEFAULT_GOAL := test
 
 $(READY): setup.py setup.cfg pyproject.toml
@@ -30,6 +32,10 @@ test: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m bench
+
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	@$(BIN)/python -m tests.fuzzing $(FUZZ_RUNS) $(FUZZ)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -61,6 +61,7 @@ setup(
     ],
     extras_require={
         "test": ["hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
+        "fuzz": ["atheris>=2.3"],
         "lint": ["mypy>=1.11", "mypy-zope>=1.0.9", "ruff>=0.6"],
     },
     entry_points={

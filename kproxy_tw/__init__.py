@@ -9,14 +9,18 @@ Where things stand::
     reader       bounded network-order cursor; the only place that unpacks bytes
     ledger       what happened to every record: counts, rates, high-water marks
     status       frozen values that pages and JSON are made from
-    intake       whose datagram is it: source address, device, walk
+    intake       whose datagram is it: source address, device
+    inbox        what came from one exporter since it was last walked
+    deviceintake a device's exporter sessions, and the walk of what they send
+    streams      connections of IPFIX exporters on their way into the intake
     pipeline     the tick: per device, once a second, sample, columns, encode, deliver
     service      timers and threads around the pipelines, and the drained stop
     overview     gathers what the parts know of themselves for pages and metrics
     backoff      exponential waits with full jitter
     offload      the seam to a thread, for work that blocks
     commands/    command line: one flag table per daemon, Options and makeService
-    listen/      UDP sockets; the only way telemetry bytes come in
+    listen/      UDP, TCP and TLS sockets; the only way telemetry bytes come in
+    capture/     files of captured packets, for kproxy decode, fields and replay
     devices/     registry, exporter sessions, device API client, refresh
     decode/      NetFlow v5, v9, IPFIX and sFlow: walked at once, decoded in columns later
     sample/      cap, thinning, weights

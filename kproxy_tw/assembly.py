@@ -101,7 +101,7 @@ class KproxyAssembly:
             adopt=lambda device, session: self.memory.adopt(device, session),
         )
         self.memory = self._memory_service()
-        self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.datagram)
+        self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.receiver)
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)

@@ -10,6 +10,7 @@ from kproxy_tw.decode.dispatch import walk_all
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.released import released
+from kproxy_tw.decode.sequence import SequenceBook
 from kproxy_tw.decode.sflow_found import SflowFound
 from kproxy_tw.devices.events import EventList
 from kproxy_tw.devices.session import ExporterSession
@@ -87,9 +88,11 @@ class DeviceIntake:
         if abs(now - session.swept) >= SWEEP_SECONDS:
             session.swept = now
             templates.expire(now)
-        if session.sequences.waiting:
-            session.sequences.settle(int(now * 1e9))
-            self._sequences(session, now)
+        for book in session.books():
+            if book.waiting:
+                book.settle(int(now * 1e9))
+                self._sequences(session, book, now)
+        self.sflow.counters.tick()
         for notice in self.pipeline.notices.take():
             self.events.notice(notice, now=now)
 
@@ -110,7 +113,8 @@ class DeviceIntake:
         ledger.datagrams_received += len(batch.datagrams)
         self.last_seen = now
         templates.begin(batch.port, now)
-        walks, problems = walk_all(batch.datagrams, templates, batch.received_ns, session.sequences, self.options)
+        book = session.sequences_of(batch.port)
+        walks, problems = walk_all(batch.datagrams, templates, batch.received_ns, book, self.options)
         session.heard((found.flow_type for found in walks), len(batch.datagrams), now, batch.port)
         missing = False
         for found in walks:
@@ -121,7 +125,7 @@ class DeviceIntake:
         if missing:
             self.events.add("no_template", session.missing_templates(), now=now, subject=session.key)
         self.take_released(session, now)
-        self._sequences(session, now)
+        self._sequences(session, book, now)
         self._drop(session, problems)
 
     def _take_sflow(self, session: ExporterSession, found: Walk, told: SflowFound, now: float) -> None:
@@ -146,11 +150,11 @@ class DeviceIntake:
                     other.pipeline.take(Walk(found.flow_type, [records], records.count))
         self.pipeline.take(found)
 
-    def _sequences(self, session: ExporterSession, now: float) -> None:
-        news = session.sequences.news()
+    def _sequences(self, session: ExporterSession, book: SequenceBook, now: float) -> None:
+        news = book.news()
         self.pipeline.ledger.sequence_gaps += news.lost
         self.pipeline.ledger.sequence_seen += news.received
-        for restarted in session.sequences.restarted():
+        for restarted in book.restarted():
             text = f"{session.key}: the exporter restarted: {restarted.label} began to count anew"
             self.events.add("exporter_restarted", text, now=now, subject=f"{session.key} {restarted.label}")
 

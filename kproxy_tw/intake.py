@@ -17,7 +17,7 @@ from kproxy_tw.decode.dispatch import SFLOW_5, detect
 from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.room import MAX_TEMPLATES, StateRoom
-from kproxy_tw.decode.sflow import agent_or
+from kproxy_tw.decode.sflow_agents import agent_or
 from kproxy_tw.decode.templates import TemplateCache
 from kproxy_tw.decode.templatestore import TemplateLimits
 from kproxy_tw.deviceintake import MAX_SESSIONS, Complain, DeviceIntake
@@ -73,6 +73,19 @@ def _of_exporter(
     return None if device is None else of_device(device, now)
 
 
+def _new_session(
+    limits: TemplateLimits, room: StateRoom, address: str, key: str, now: float, stream: bool
+) -> ExporterSession:
+    """The session of an exporter that is heard of for the first time, at ``now``, seconds since 1970."""
+    if stream:
+        limits = attrs.evolve(limits, seconds=CONNECTION_SECONDS)
+    templates = TemplateCache(limits, room=room, withdrawable=stream)
+    templates.now = now
+    return ExporterSession(
+        address=address, key=key, templates=templates, first_seen=now, last_seen=now, persistent=not stream
+    )
+
+
 class Intake:
     """Takes every datagram that comes in.
 
@@ -83,6 +96,7 @@ class Intake:
     :param config: what exporters may make us remember.
     :param options: what the operator chose about decoding.
     :param adopt: gives a new session what is known of it from before a restart.
+    :ivar receiver: takes the datagrams from the sockets.
     :ivar devices: device id to the devices that have sent something.
     :ivar unregistered: what came from sources that belong to no device.
     """
@@ -111,8 +125,8 @@ class Intake:
         self._config = config or SessionConfig()
         self._options = options
         self._adopt = adopt
-        self._by_port = self._config.by_port
-        self._by_agent = options.agent_address
+        plain = not (self._config.by_port or options.agent_address)
+        self.receiver = self.datagram if plain else self.datagram_told_apart
         self._room = StateRoom(templates=self._config.max_templates, held=self._config.held)
         self._inboxes: dict[str, Inbox] = {}
         self._waiting_bytes = 0
@@ -123,9 +137,18 @@ class Intake:
     def datagram(self, data: bytes, address: str, port: int) -> None:
         """Take one datagram from the socket."""
         received_ns = self._wall_ns()
-        if self._by_agent and data[:4] == SFLOW_5:
+        inbox = self._inboxes.get(address) or self._first_of(address, address, received_ns)
+        if inbox is None:
+            self._of_stranger(data, address, port, received_ns)
+        else:
+            self._put(inbox, data, port, received_ns)
+
+    def datagram_told_apart(self, data: bytes, address: str, port: int) -> None:
+        """The same where exporters are told apart by more than their address; see :attr:`receiver`."""
+        received_ns = self._wall_ns()
+        if self._options.agent_address and data[:4] == SFLOW_5:
             address = agent_or(data, address)
-        key = shown_address(address, port) if self._by_port else address
+        key = shown_address(address, port) if self._config.by_port else address
         inbox = self._inboxes.get(key) or self._first_of(address, key, received_ns)
         if inbox is None:
             self._of_stranger(data, address, port, received_ns)
@@ -147,9 +170,13 @@ class Intake:
         """Take messages of a connection from now on. :return: whether ``address`` is a device's."""
         return self._first_of(address, key, self._wall_ns(), stream=True) is not None
 
-    def message(self, key: str, data: bytes) -> None:
-        """Take one message of an open connection."""
-        self._put(self._inboxes[key], data, 0, self._wall_ns())
+    def message(self, key: str, data: bytes) -> bool:
+        """Take one message of an open connection. :return: whether its session is still there."""
+        inbox = self._inboxes.get(key)
+        if inbox is None:
+            return False
+        self._put(inbox, data, 0, self._wall_ns())
+        return True
 
     def close_stream(self, key: str) -> None:
         """A connection is gone, and the templates with it; nothing is left of one that was forgotten before."""
@@ -169,7 +196,7 @@ class Intake:
         """The API said whose ``address`` is, or that it is nobody's: the held datagrams go their way."""
         held = self._sources.take(address)
         for datagram in (datagram for datagram in held if datagram.payload):
-            key = shown_address(address, datagram.port) if self._by_port else address
+            key = shown_address(address, datagram.port) if self._config.by_port else address
             inbox = self._inboxes.get(key) or self._first_of(address, key, datagram.received_ns)
             if device is None or inbox is None:
                 self._drop_unregistered()
@@ -215,7 +242,7 @@ class Intake:
         intake = self._of_device(device, now)
         if len(intake.sessions) >= MAX_SESSIONS:
             self._forget(min(intake.sessions.values(), key=lambda session: session.last_seen).key)
-        session = self._session(address, key, now, stream)
+        session = _new_session(self._config.limits, self._room, address, key, now, stream)
         intake.sessions[key] = session
         inbox = self._inboxes[key] = Inbox(intake, session)
         self._sources.known(address)
@@ -234,16 +261,6 @@ class Intake:
                 known.route = partial(_of_exporter, self._registry, self._of_device)
             self.devices[device.device_id] = known
         return known
-
-    def _session(self, address: str, key: str, now: float, stream: bool) -> ExporterSession:
-        limits = self._config.limits
-        if stream:
-            limits = attrs.evolve(limits, seconds=CONNECTION_SECONDS)
-        templates = TemplateCache(limits, room=self._room, withdrawable=stream)
-        templates.now = now
-        return ExporterSession(
-            address=address, key=key, templates=templates, first_seen=now, last_seen=now, persistent=not stream
-        )
 
     def _put(self, inbox: Inbox, data: bytes, port: int, received_ns: int) -> None:
         if port != inbox.port:

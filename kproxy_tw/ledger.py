@@ -5,7 +5,8 @@ their sum is the total. The identity that always holds::
 
     records_received = records_forwarded + records_sampled_out + Σ records_dropped + records_in_flight
 
-It holds because records enter through :meth:`Ledger.receive` only and leave through exactly one
+Records are what exporters send: one that becomes two flows (both directions of a connection) is one record here.
+The identity holds because records enter through :meth:`Ledger.receive` only and leave through exactly one
 of :meth:`~Ledger.forward`, :meth:`~Ledger.sample_out` and :meth:`~Ledger.drop`.
 """
 

@@ -9,6 +9,7 @@ import attrs
 
 from kproxy_tw import __version__
 from kproxy_tw.deviceintake import DeviceIntake
+from kproxy_tw.devices.exporter_status import exporter_status
 from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.intake import Intake
@@ -125,6 +126,7 @@ class Overview:
             self._device(intake),
             templates=templates,
             sequences=_sequences(intake),
+            exporters=exporter_status(intake.sessions, intake.pipeline.rates, intake.events.latest()),
             sflow=sflow_status(intake.sflow),
         )
 
@@ -151,7 +153,7 @@ class Overview:
             out15=intake.sent.difference(ledger.messages_sent, QUARTER_HOUR),
             first_seen=intake.first_seen,
             last_seen=intake.last_seen,
-            sources=tuple(sorted(intake.sessions)),
+            sources=tuple(sorted({session.address for session in intake.sessions.values()})),
             channel_highwater={
                 "records": pipeline.pending.highwater,
                 "messages": self.delivering.highwater(pipeline.device.device_id),
@@ -167,5 +169,6 @@ def _sequences(intake: DeviceIntake) -> tuple[Mapping[str, object], ...]:
     return tuple(
         {"source": source, **row}
         for source, session in sorted(intake.sessions.items())
-        for row in session.sequences.describe()
+        for book in session.books()
+        for row in book.describe()
     )

@@ -20,6 +20,7 @@ from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
+from kproxy_tw.kflow.custom_write import cut_texts
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.sample.pending import ByteBudget, PendingRecords
@@ -34,6 +35,10 @@ NO_RATE = (
     "no sampling rate known for some of its flows: they count 1:1; set the device's sample rate in its settings, or"
     " -sample_rate, or have the exporter send its sampler options"
 )
+
+
+SHORTER_TEXTS = (64, 16)
+"""Bytes that texts of custom columns are cut to, one after the other, when a message would be too large."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +64,8 @@ class Job:
     """Records that were chosen, and what is needed to make a message of them.
 
     :ivar size: bytes of the shared budget that they hold until the job is done.
+    :ivar column_types: what the values of a custom column have to be, where that is known.
+    :ivar wanted: the names of the custom columns as fields are compared with them.
     :ivar charged: flows that they may become, as counted against the cap: some records are two flows.
     """
 
@@ -70,6 +77,8 @@ class Job:
     column_ids: Mapping[str, int]
     rates: ConfiguredRates
     charged: int = 0
+    column_types: Mapping[str, str] = attrs.field(factory=dict)
+    wanted: frozenset[str] = attrs.Factory(lambda self: wanted_names(self.column_ids), takes_self=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -97,30 +106,45 @@ def convert(job: Job) -> Converted:
     :raises ValueError: the message would be larger than kflow allows.
     """
     batches: list[FlowBatch] = []
-    wanted = wanted_names(job.column_ids)
     rates: list[RateInUse] = []
     undecodable = 0
     for choice in job.choices:
         try:
-            batch = choice.layout.columns(choice.sets, choice.chosen, wanted)
+            batch = choice.layout.columns(choice.sets, choice.chosen, job.wanted)
         except MalformedInput:
             undecodable += choice.kept
             continue
         rates += weigh(batch, job.rates, job.seen / job.kept)
-        add_names(batch, wanted)
-        batch.custom = fitted(batch.custom, job.column_ids)
+        add_names(batch, job.wanted)
+        batch.custom = fitted(batch.custom, job.column_ids, job.column_types)
         batches.append(batch)
     if not batches:
         return Converted(body=b"", flows=0, records=0, undecodable=undecodable, rate=UNSAMPLED)
     flows = FlowBatch.concatenate(batches)
     return Converted(
-        body=encode(flows, device_id=job.device_id, column_ids=job.column_ids),
+        body=_body(flows, job),
         flows=flows.length,
         records=job.kept - undecodable,
         undecodable=undecodable,
         rate=float(np.mean(flows.column("sample_rate"))),
         rates=together(rates),
     )
+
+
+def _body(flows: FlowBatch, job: Job) -> bytes:
+    """The message. Texts in custom columns are cut shorter where it would be too large.
+
+    :raises ValueError: it is too large even so.
+    """
+    for limit in SHORTER_TEXTS:
+        try:
+            return encode(flows, device_id=job.device_id, column_ids=job.column_ids)
+        except ValueError:
+            flows.custom = {
+                name: cut_texts(column, limit) if column.dtype.kind == "S" else column
+                for name, column in flows.custom.items()
+            }
+    return encode(flows, device_id=job.device_id, column_ids=job.column_ids)
 
 
 class DevicePipeline:
@@ -149,6 +173,7 @@ class DevicePipeline:
         self.notices = Notices()
         self._counted_ahead = 0
         self._rate_missed = False
+        self._only_rate: RateInUse | None = None
         self.pending = PendingRecords(budget, config.max_pending_bytes)
         self._config = config
         self._budget = budget
@@ -158,6 +183,7 @@ class DevicePipeline:
     def update(self, device: Device, now: float) -> None:
         """Take over the device's settings, at the start and whenever the API changes them."""
         self.device = device
+        self._wanted = wanted_names(device.custom_columns)
         # One message a second cannot carry more than one message can hold.
         self.max_fps = min(float(device.max_flow_rate or self._config.max_fps), float(MAX_MESSAGE_FLOWS))
         self._window = CapWindow(self.max_fps, self._config.interval_seconds, now)
@@ -202,6 +228,8 @@ class DevicePipeline:
             column_ids=self.device.custom_columns,
             rates=ConfiguredRates(self._config.sample_rate, float(self.device.sample_rate)),
             charged=charged,
+            column_types=self.device.column_types,
+            wanted=self._wanted,
         )
 
     def finish(self, job: Job, converted: Converted) -> None:
@@ -226,19 +254,18 @@ class DevicePipeline:
         self.pending.take()
 
     def _rates_told(self, converted: Converted) -> None:
-        before, self.rates = self.rates, converted.rates
+        self.rates = converted.rates
         self.rate, self.rate_origin = converted.rate, converted.rates[0].origin
         if any(one.origin == "unknown" for one in self.rates) and not self._rate_missed:
             self._rate_missed = True
             self.notices("no_rate", "", NO_RATE)
-        if len(before) == len(self.rates) == 1 and before[0].rate != self.rates[0].rate:
-            (old,), (new,) = before, self.rates
-            if not {old.origin, new.origin} & TOLD_BY_OPTIONS:
-                self.notices(
-                    "rate_changed",
-                    "",
-                    f"the sampling rate changed from 1:{old.rate:g} ({old.origin}) to 1:{new.rate:g} ({new.origin})",
-                )
+        if len(self.rates) > 1:
+            return
+        (new,) = self.rates
+        old, self._only_rate = self._only_rate, new
+        if old is not None and old.rate != new.rate and not {old.origin, new.origin} & TOLD_BY_OPTIONS:
+            text = f"the sampling rate changed from 1:{old.rate:g} ({old.origin}) to 1:{new.rate:g} ({new.origin})"
+            self.notices("rate_changed", "", text)
 
     def _receive(self, records: int) -> None:
         """Count records in; fewer than none when kept sets turned out to hold less than they were counted as.

@@ -7,6 +7,7 @@ secrets: whoever builds ``config`` masks them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -63,16 +64,58 @@ class AgentStatus:
 class SflowStatus:
     """What a device tells by sFlow besides flows.
 
-    :ivar counter_samples: how many came in; ``forgotten_sources``: data sources that had to make room.
+    :ivar counter_samples, skipped_samples: how many came in, and how many of them were too many to be read.
+    :ivar agent_drops: flow samples that the agents dropped for want of resources.
+    :ivar forgotten_sources: data sources that had to make room.
     :ivar several_agents: the source addresses that carry more than one agent.
     """
 
     counter_samples: int = 0
+    skipped_samples: int = 0
+    agent_drops: int = 0
     forgotten_sources: int = 0
     sources: tuple[SourceStatus, ...] = ()
     discards: tuple[DiscardStatus, ...] = ()
     agents: tuple[AgentStatus, ...] = ()
     several_agents: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class RateStatus:
+    """A sampling rate in use: 1 in ``rate``, told by ``origin``, carried by so many of the latest flows."""
+
+    rate: float
+    origin: str
+    flows: int
+
+
+@attrs.frozen(kw_only=True)
+class EventStatus:
+    """Something that happened to a device, ``count`` times. Times in seconds since 1970."""
+
+    kind: str
+    text: str
+    first: float
+    last: float
+    count: int
+
+
+@attrs.frozen(kw_only=True)
+class ExporterStatus:
+    """What is known of a device's exporters; made by ``devices.exporter_status``.
+
+    :ivar sessions: one for each exporter; its ports, counts, what waits for templates.
+    :ivar rates: the sampling rates in use, the commonest first.
+    :ivar options: the option tables of each domain, as ``describe_options`` gives them, each with its ``source``.
+    :ivar unknown: elements that the table does not know, each with its ``source``.
+    :ivar events: the newest first.
+    """
+
+    sessions: tuple[Mapping[str, Any], ...] = ()
+    rates: tuple[RateStatus, ...] = ()
+    options: tuple[Mapping[str, Any], ...] = ()
+    unknown: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[EventStatus, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +129,7 @@ class DeviceStatus:
     :ivar max_fps: the cap in force, flows per second.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
+    :ivar exporters: what is known of its exporters; only in the status of a single device.
     :ivar sflow: what it tells by sFlow besides flows; only in the status of a single device.
     :ivar sequences: its sequences of numbers, as ``SequenceBook.describe`` gives them, each with its ``source``; only
         in the status of a single device.
@@ -109,6 +153,7 @@ class DeviceStatus:
     ledger: Ledger
     templates: tuple[Mapping[str, object], ...] = ()
     sflow: SflowStatus = attrs.Factory(SflowStatus)
+    exporters: ExporterStatus = attrs.Factory(ExporterStatus)
     sequences: tuple[Mapping[str, object], ...] = ()
 
 

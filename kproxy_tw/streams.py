@@ -61,8 +61,9 @@ class StreamIntake:
     def message(self, stream: Stream, data: bytes) -> None:
         """One message of a connection; nothing is taken of one whose session was given up."""
         key = self._open.get(stream)
-        if key is not None:
-            self._intake.message(key, data)
+        if key is not None and not self._intake.message(key, data):
+            del self._open[stream]
+            stream.end("device_changed")
 
     def closed(self, stream: Stream) -> None:
         """The connection is gone."""
@@ -77,9 +78,10 @@ class StreamIntake:
             self._begin(stream)
 
     def changed(self, changes: Changes) -> None:
-        """Addresses belong to other devices now, or to none: their connections end, and come again."""
-        for stream in [stream for stream in self._waiting if stream.address in changes.addresses]:
-            self._begin(stream)
+        """Addresses belong to other devices now, or to none: their connections end, and come again.
+
+        To be called before ``Intake.changed``. Those that wait are told by :meth:`answered`.
+        """
         for stream, key in list(self._open.items()):
             if stream.address in changes.addresses:
                 del self._open[stream]

@@ -105,7 +105,7 @@ def _flows(packet: ElementTree.Element, options: set[str]) -> list[SeenFlow]:
         if re.match(r"pdu \d+/", title):
             found.append(_seen(field))
         elif (match := re.match(r"(?:FlowSet|Set) \d+ \[id=(\d+)\]", title)) and match[1] not in options:
-            found += [_seen(child) for child in field if re.match(r"Flow \d+$", child.get("show", ""))]
+            found += [_seen(child) for child in field if re.match(r"Flow \d+( \(.*\))?$", child.get("show", ""))]
     return found
 
 

@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 import attrs
 import numpy as np
 
+from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.registry import Registry
@@ -26,7 +27,7 @@ EDGE = Device(device_id=7, company_id=1, name="edge", sending_addresses=frozense
 class Bench:
     """An intake with everything real around it but the API and the timers."""
 
-    def __init__(self, *devices: Device) -> None:
+    def __init__(self, *devices: Device, options: DecodeOptions = AS_SENT) -> None:
         self.clock = Clock()
         self.registry = Registry()
         self.registry.replace(devices)
@@ -47,6 +48,7 @@ class Bench:
                 close=self.closed.append,
             ),
             complain=lambda device, address, problem: self.complaints.append(f"{device} {address}: {problem}"),
+            options=options,
         )
 
     def _open(self, device: Device) -> DevicePipeline:

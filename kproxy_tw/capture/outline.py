@@ -35,13 +35,15 @@ class Outline:
     """One datagram.
 
     :ivar sequence: its sequence number.
-    :ivar domain: source id or observation domain; engine type and number of NetFlow v5.
+    :ivar domain: source id or observation domain; engine type and number of NetFlow v5; sub-agent of sFlow.
+    :ivar seconds: export time in seconds since 1970; 0 in sFlow, which has none.
     :ivar sets: of its first message.
     """
 
     version: int
     sequence: int
     domain: int
+    seconds: int = 0
     sets: tuple[SetOutline, ...] = ()
 
 
@@ -56,16 +58,18 @@ def outline(data: bytes) -> Outline | None:
 def _outline(reader: Reader) -> Outline | None:
     version, second = reader.u16(), reader.u16()
     if version == 5:
-        reader.skip(12)
-        return Outline(version, reader.u32(), reader.u16())
-    if version == 9:
-        reader.skip(8)
-        return Outline(version, reader.u32(), reader.u32(), _sets(reader, version))
-    if version == 10:
         reader.skip(4)
-        sequence, domain = reader.u32(), reader.u32()
+        seconds = reader.u32()
+        reader.skip(4)
+        return Outline(version, reader.u32(), reader.u16(), seconds)
+    if version == 9:
+        reader.skip(4)
+        seconds = reader.u32()
+        return Outline(version, reader.u32(), reader.u32(), seconds, _sets(reader, version))
+    if version == 10:
+        seconds, sequence, domain = reader.u32(), reader.u32(), reader.u32()
         size = max(0, min(second - IPFIX_HEADER_LENGTH, reader.remaining))
-        return Outline(version, sequence, domain, _sets(reader.part(size), version))
+        return Outline(version, sequence, domain, seconds, _sets(reader.part(size), version))
     if (version, second) == (0, 5):
         size = 4 if reader.u32() == 1 else 16
         reader.skip(size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 
@@ -15,14 +15,16 @@ ADDRESS_BYTES = 17
 
 
 def flows(batch: FlowBatch) -> Iterator[dict[str, object]]:
-    """The flows of a batch under the names of their columns, custom ones behind the others."""
+    """The flows of a batch: what becomes of them, and under ``elements`` what the exporter sent."""
     for row in range(batch.length):
-        found: dict[str, object] = {}
-        for name, column in (*batch.columns.items(), *batch.custom.items()):
-            value = _shown(name, column, row)
-            if value is not None:
-                found[name] = value
-        yield found
+        found = _row(batch.columns, row)
+        elements = _row(batch.custom, row)
+        yield {**found, "elements": elements} if elements else found
+
+
+def _row(columns: Mapping[str, Column], row: int) -> dict[str, object]:
+    shown = {name: _shown(name, column, row) for name, column in columns.items()}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _shown(name: str, column: Column, row: int) -> object:
@@ -34,16 +36,18 @@ def _shown(name: str, column: Column, row: int) -> object:
         return value.decode("utf-8", "replace") or None
     if name == "app_protocol" and value == UNSET_APP_PROTOCOL:
         return None
-    number = value.item()
+    number: int | float = value.item()
     if not number:
         return None
     if name == "timestamp_nano":
-        return utc(number)
+        return utc(int(number))
     if name.startswith("ipv4_") or name in ("src_route_prefix", "dst_route_prefix"):
         return str(IPv4Address(number))
     if name.endswith("_eth_mac"):
         return ":".join(f"{octet:02x}" for octet in int(number).to_bytes(8, "big")[2:])
-    return number if column.dtype.kind != "f" or not np.isfinite(number) or number % 1 else int(number)
+    if column.dtype.kind == "f":
+        return str(number) if not np.isfinite(number) else number if number % 1 else int(number)
+    return number
 
 
 def _address(data: bytes) -> str:

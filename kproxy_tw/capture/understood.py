@@ -9,7 +9,7 @@ import attrs
 from kproxy_tw.capture.datagrams import Datagram
 from kproxy_tw.capture.outline import Outline, outline
 from kproxy_tw.capture.shown import flows
-from kproxy_tw.decode.custom import field_names
+from kproxy_tw.decode.custom import fitted, wanted_names
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.elements import element_name
 from kproxy_tw.decode.layout import Field, TemplateLayout
@@ -25,27 +25,27 @@ MAX_EXPORTERS = 4096
 LIMITS = TemplateLimits(templates=4096, domains=256, fields=131_072, seconds=float("inf"))
 """Of the templates of one exporter in a file."""
 
-PACKET_COLUMNS = frozenset(
-    [
-        "mplslabel1",
-        "mplslabel2",
-        "mplslabel3",
-        "innervlan",
-        "tunneltype",
-        "tunnelid",
-        "forwardingstatus",
-        "discardreason",
-        "postnatsrcaddr",
-        "postnatdstaddr",
-        "postnatsrcport",
-        "postnatdstport",
-        "srcuser",
-        "dstuser",
-        "httpurl",
-        "httphost",
-        "egressqueue",
-        "aclname",
-    ]
+NANO = 10**9
+
+PACKET_COLUMNS = (
+    "mpls_label_1",
+    "mpls_label_2",
+    "mpls_label_3",
+    "inner_vlan",
+    "tunnel_type",
+    "tunnel_id",
+    "forwarding_status",
+    "discard_reason",
+    "post_nat_src_addr",
+    "post_nat_dst_addr",
+    "post_nat_src_port",
+    "post_nat_dst_port",
+    "src_user",
+    "dst_user",
+    "http_url",
+    "http_host",
+    "egress_queue",
+    "acl_name",
 )
 """Custom columns that sFlow samples may have."""
 
@@ -58,6 +58,7 @@ class Understood:
     :ivar flow_type: empty when it is none.
     :ivar records: flow records counted.
     :ivar options: records of options.
+    :ivar counters: counter samples of sFlow.
     :ivar learned: ids of the templates that it brought.
     :ivar flows: the flows, each as an object.
     :ivar problems: what was not understood, in words.
@@ -68,6 +69,7 @@ class Understood:
     flow_type: str = ""
     records: int = 0
     options: int = 0
+    counters: int = 0
     learned: tuple[int, ...] = ()
     flows: Sequence[Mapping[str, object]] = ()
     problems: tuple[str, ...] = ()
@@ -104,7 +106,7 @@ class CaptureReader:
             return Understood(datagram, head, problems=(f"one of more than {MAX_EXPORTERS} exporters",))
         refused = templates.refused
         try:
-            walked = walk(datagram.payload, templates, datagram.time_ns)
+            walked = walk(datagram.payload, templates, datagram.time_ns or (head.seconds if head else 0) * NANO)
         except MalformedInput as problem:
             return Understood(datagram, head, problems=(str(problem),))
         problems = list(_problems(walked, head, templates))
@@ -117,6 +119,7 @@ class CaptureReader:
             walked.flow_type,
             walked.records,
             walked.options,
+            len(walked.sflow.counters) if walked.sflow is not None else 0,
             tuple(number for each in (head.sets if head else ()) for number in each.templates),
             decoded,
             (*problems, *failures),
@@ -142,8 +145,6 @@ def _problems(walked: Walk, head: Outline | None, templates: TemplateCache) -> I
                 yield from _unknown_fields(each.set_id, template.layout)
     if walked.malformed:
         yield f"{walked.malformed} sets or samples break the format"
-    if walked.sflow is not None and walked.sflow.counters:
-        yield f"{len(walked.sflow.counters)} counter samples (no flows)"
 
 
 def _unknown_fields(set_id: int, layout: TemplateLayout) -> Iterator[str]:
@@ -157,13 +158,19 @@ def _decoded(walked: Walk) -> tuple[list[dict[str, object]], list[str]]:
     failures = []
     for records in walked.sets:
         layout = records.layout
-        wanted = _every_name(layout.fields) if isinstance(layout, TemplateLayout) else PACKET_COLUMNS
+        names = _every_name(layout.fields) if isinstance(layout, TemplateLayout) else PACKET_COLUMNS
         try:
-            found += flows(layout.columns([records], None, wanted))
+            batch = layout.columns([records], None, wanted_names(names))
+            batch.custom = fitted(batch.custom, names)
+            found += flows(batch)
         except MalformedInput as problem:
             failures.append(f"{records.count} records cannot be decoded: {problem}")
     return found, failures
 
 
-def _every_name(fields: Iterable[Field]) -> frozenset[str]:
-    return frozenset(name for field in fields for name in field_names(field.pen, field.number))
+def _every_name(fields: Iterable[Field]) -> tuple[str, ...]:
+    """The names of elements; a number for those that have none."""
+    names = (
+        element_name(field.pen, field.number) or f"ie{field.pen}_{field.number}" for field in fields if field.length
+    )
+    return tuple(dict.fromkeys(names))

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import DecodeOptions
+from kproxy_tw.decode.templatestore import TemplateLimits
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.intake import SessionConfig
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
 from kproxy_tw.pipeline import SampleConfig
@@ -41,6 +44,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             agent_address=options["sflow_agent_address"],
             exporter_address=not options["ignore_exporter_address"],
         ),
+        sessions=_sessions(options),
         sample=SampleConfig(
             max_fps=float(options["max"]),
             interval_seconds=options["sampleInterval"] / 1000,
@@ -65,6 +69,20 @@ def kcollect_config(options: CommandOptions) -> CollectorConfig:
         data_dir=Path(options["data"]),
         tls_cert_file=_path(options["tls_cert_file"]),
         tls_key_file=_path(options["tls_key_file"]),
+    )
+
+
+def _sessions(options: Mapping[str, Any]) -> SessionConfig:
+    """What exporters may make us remember."""
+    return SessionConfig(
+        by_port=options["session_ports"],
+        limits=TemplateLimits(templates=options["max_templates"], domains=options["max_template_domains"]),
+        max_templates=options["max_templates_total"],
+        held=HeldLimits(
+            each=options["held_max_bytes"],
+            total=options["held_max_total_bytes"],
+            seconds=float(options["held_seconds"]),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The flags of kproxy: every documented one, and four of our own.
+"""The flags of kproxy: every documented one, and some of our own.
 
 The names, types and defaults are the documents'; ``tests/commands/documented_flags.txt`` holds them independently.
 """
@@ -82,7 +82,14 @@ _FLOW = (
     ),
     Flag("max_big", "int", "most low-resolution copies per second and device", 30),
     Flag("sampleInterval", "int", "window of the thinning in milliseconds", 15000, WORKS, low=1000, high=3600000),
-    Flag("sample_rate", "int", "sample rate of all devices; 0 takes what the device or the API says", 0, WORKS, low=0),
+    Flag(
+        "sample_rate",
+        "int",
+        "force this sample rate for all flows; 0 takes what the device or the API says",
+        0,
+        WORKS,
+        low=0,
+    ),
     Flag("sample_metric", "int", "sample rate written into metrics", 1),
     Flag(
         "rcvbuf_size",
@@ -137,7 +144,7 @@ _FLOW = (
         None,
         WORKS,
     ),
-    Flag("decap", "bool", "of packets in tunnels, take the inner packet as the flow", None, WORKS),
+    Flag("decap", "bool", "of sampled packets (sFlow) in tunnels, take the inner packet as the flow", None, WORKS),
     Flag("bootstrap_devices", "string", "start these device ids without waiting for their flow", metavar="IDS"),
     Flag("tee_kproxy", "string", "copy received datagrams to this target", metavar="[SRC:]DST:PORT"),
     Flag("proxy_host", "string", "address of workers in relay mode", metavar="ADDRESS"),
@@ -151,6 +158,24 @@ _FLOW = (
     Flag("device_subtype", "string", "device subtype of a client"),
     Flag("sleep", "int", "wait before starting a client, in milliseconds"),
     Flag("dump", "int", "period of sending in milliseconds", 1000),
+)
+
+_SESSIONS = (
+    Flag("session_ports", "bool", "each source port of an address is an exporter of its own", None, WORKS),
+    Flag("max_templates", "int", "most templates kept of one exporter", 512, WORKS, low=1, high=65280),
+    Flag("max_template_domains", "int", "most observation domains kept of one exporter", 8, WORKS, low=1, high=4096),
+    Flag("max_templates_total", "int", "most templates kept of all exporters", 65536, WORKS, low=1, high=2**20),
+    Flag(
+        "held_max_bytes",
+        "int",
+        "most bytes of data of one exporter that wait for their template",
+        2**20,
+        WORKS,
+        low=0,
+        high=2**30,
+    ),
+    Flag("held_max_total_bytes", "int", "the same of all exporters", 64 * 2**20, WORKS, low=0, high=2**34),
+    Flag("held_seconds", "int", "how long data wait for their template", 300, WORKS, low=1, high=86400),
 )
 
 _ENRICHMENT = (
@@ -257,4 +282,13 @@ _OBSOLETE = (
     Flag("verbose", "bool", "has no effect any more; use -log_level=debug", None, OBSOLETE),
 )
 
-KPROXY_FLAGS: tuple[Flag, ...] = (*_BACKEND, *_FLOW, *_ENRICHMENT, *_SNMP, *_TELEMETRY, *_RUNNING, *_OBSOLETE)
+KPROXY_FLAGS: tuple[Flag, ...] = (
+    *_BACKEND,
+    *_FLOW,
+    *_SESSIONS,
+    *_ENRICHMENT,
+    *_SNMP,
+    *_TELEMETRY,
+    *_RUNNING,
+    *_OBSOLETE,
+)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kproxy_tw.commands.flags import Flag, State, normal
@@ -21,6 +21,15 @@ COMMANDS: tuple[tuple[str, str, Sequence[Flag]], ...] = (
     ("kcollect", "receives what kproxy sends, stores it, and answers questions about it", KCOLLECT_FLAGS),
 )
 
+#: What may stand in the place of flags, and what it does.
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "kproxy": (
+        "decode FILE...   (what captured flow packets hold)",
+        "fields FILE...   (which elements exporters use)",
+        "replay FILE...   (send captured flow packets)",
+    )
+}
+
 #: Where the meaning begins in the help.
 _COLUMN = 34
 
@@ -30,6 +39,7 @@ def help_text(command: str, flags: Iterable[Flag]) -> str:
     lines = [
         f"Usage: {command} [flags]",
         f"       twistd [twistd's options] {command} [flags]",
+        *(f"       {command} {tool}" for tool in TOOLS.get(command, ())),
         "",
         "One or two dashes, a space or = before the value, dash or underscore in a name: all the same.",
         "",

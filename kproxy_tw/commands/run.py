@@ -9,6 +9,9 @@ from typing import Any
 from twisted.application.service import ServiceMaker
 from twisted.scripts import twistd
 
+TOOL_NAMES = ("decode", "fields", "replay")
+"""What may stand in the place of the first flag of ``kproxy``."""
+
 
 class ScriptOptions(twistd.ServerOptions):  # type: ignore[name-defined]
     """twistd's options for one known command; no plugin has to be searched for.
@@ -36,7 +39,14 @@ def run(name: str) -> None:
 
 
 def kproxy() -> None:
-    """Run ``kproxy``."""
+    """Run ``kproxy``, or the tool that its first argument names.
+
+    :raises SystemExit: a tool has ended.
+    """
+    if len(sys.argv) > 1 and sys.argv[1] in TOOL_NAMES:
+        from kproxy_tw.commands.tools.table import run_tool
+
+        raise SystemExit(run_tool(sys.argv[1], sys.argv[2:]))
     run("kproxy")
 
 

@@ -3,13 +3,15 @@
 Sources: NetFlow v5 and v9 tell milliseconds of uptime and, in the header, the uptime and wall clock of the export
 (RFC 3954 section 5.1); IPFIX tells absolute times in several units (RFC 7011 section 6.1), uptimes beside the boot
 time, or offsets from the export time. A flow's time is its end where the template has one, else the time of
-observation, else its start, else the export time. Exporters with a wrong clock are common, so a time more than a day
-off is replaced by the time at which we received the datagram.
+observation, else its start, else the export time. Exporters with a wrong clock are common: a time more than a day
+from the one at which we received the datagram is moved by what the clock in the header is off, or replaced by the time
+of receipt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,8 +33,8 @@ NTP_TO_UNIX_SECONDS = 2_208_988_800
 """Seconds from 1900, where NTP timestamps begin (RFC 5905 section 6), to 1970."""
 
 PLAIN_UNITS = {Kind.MICROSECONDS: 1000, Kind.NANOSECONDS: 1}
-"""Kinds that are NTP timestamps (RFC 7011 section 6.1.9). Some exporters send a plain count since 1970 instead; its unit
-in nanoseconds. That reading is taken where it is the only one that can be true."""
+"""Kinds that are NTP timestamps (RFC 7011 section 6.1.9). Some exporters send a plain count since 1970 instead: here is
+its unit in nanoseconds. That reading is taken where it is the only one that can be true."""
 
 _LARGEST = 2**63 - 1
 
@@ -56,11 +58,11 @@ class Clocks:
     def __len__(self) -> int:
         return len(self._owners)
 
-    @property
-    def export_ms(self) -> npt.NDArray[np.int64]:
-        """Wall clock of the exporter; the time of receipt where the format has none."""
+    @cached_property
+    def _told_ns(self) -> Nanoseconds:
+        """Wall clock of the exporter, one value a datagram; the time of receipt where the format has none."""
         told = _flat([records.clock.export_ms for records in self._sets])
-        return np.where(told == 0, self._received // 1_000_000, told).take(self._owners)
+        return np.where(told == 0, self._received, told * 10**6)
 
     @property
     def sampling(self) -> npt.NDArray[np.int64] | None:
@@ -70,7 +72,7 @@ class Clocks:
             return None
         return np.repeat(rates, [records.datagrams for records in self._sets]).take(self._owners)
 
-    @property
+    @cached_property
     def domains(self) -> tuple[list[DomainOptions], Column | None]:
         """The domains that have option tables, and which of them each record is of, from 0; ``None`` for all the first.
 
@@ -86,13 +88,22 @@ class Clocks:
         owners = np.repeat(np.array(each, np.uint16), [records.datagrams for records in self._sets])
         return domains, owners.take(self._owners)
 
-    def believed(self, times: Nanoseconds) -> Nanoseconds:
-        """``times``, or the time of receipt where they are more than 24 hours from it."""
-        return np.where(self._is_near(times), times, self.received_ns)
+    @cached_property
+    def export_ns(self) -> Nanoseconds:
+        """Wall clock of the exporter in nanoseconds; the time of receipt where it is more than 24 hours from that."""
+        told = np.where(_is_near(self._told_ns, self._received), self._told_ns, self._received)
+        return told.take(self._owners)
 
-    def _is_near(self, times: Nanoseconds) -> npt.NDArray[np.bool_]:
-        """Which times are at most 24 hours from the time of receipt."""
-        return np.less_equal(np.abs(times - self.received_ns), FARTHEST_NS)
+    def believed(self, times: Nanoseconds) -> Nanoseconds:
+        """``times`` where they are at most 24 hours from the time of receipt.
+
+        Others are moved by what the exporter's clock is off, if that helps; else the time of receipt stands in.
+        """
+        near = _is_near(times, self.received_ns)
+        if near.all():
+            return times
+        moved = times + (self._received - self._told_ns).take(self._owners)
+        return np.where(near, times, np.where(_is_near(moved, self.received_ns), moved, self.received_ns))
 
     def nanoseconds(self, kind: Kind, values: Column, boot_ms: Column | None) -> Nanoseconds:
         """Times as nanoseconds since 1970.
@@ -107,12 +118,16 @@ class Clocks:
             return _scaled(raw, 10**6)
         if kind in PLAIN_UNITS:
             ntp, plain = _from_ntp(raw), _scaled(raw, PLAIN_UNITS[kind])
-            return np.where(self._is_near(plain) & ~self._is_near(ntp), plain, ntp)
+            return np.where(self._only(plain, ntp), plain, ntp)
         if kind is Kind.DELTA:
-            return self.export_ms * 10**6 - _scaled(np.minimum(raw, np.uint64(2**48)), 1000)
+            return self.export_ns - _scaled(np.minimum(raw, np.uint64(2**48)), 1000)
         if boot_ms is not None:
             return _scaled(np.minimum(boot_ms, np.uint64(2**48)) + np.minimum(raw, np.uint64(2**48)), 10**6)
         return self._from_uptime(raw)
+
+    def _only(self, times: Nanoseconds, others: Nanoseconds) -> npt.NDArray[np.bool_]:
+        """Where ``times`` are near the time of receipt and ``others`` are not."""
+        return _is_near(times, self.received_ns) & ~_is_near(others, self.received_ns)
 
     def _from_uptime(self, raw: npt.NDArray[np.uint64]) -> Nanoseconds:
         """The uptime counts milliseconds modulo 2**32, so the age is the difference modulo 2**32.
@@ -122,7 +137,13 @@ class Clocks:
         """
         uptime = _flat([records.clock.uptime_ms for records in self._sets]).take(self._owners).astype(np.uint32)
         age_ms = (uptime - raw.astype(np.uint32)).view(np.int32).astype(np.int64)
-        return (self.export_ms - age_ms) * 10**6
+        return self.export_ns - age_ms * 10**6
+
+
+def _is_near(times: Nanoseconds, received_ns: Nanoseconds) -> npt.NDArray[np.bool_]:
+    """Which times are at most 24 hours from the time of receipt."""
+    near: npt.NDArray[np.bool_] = np.abs(times - received_ns) <= FARTHEST_NS
+    return near
 
 
 def _flat(values: Sequence[ClockValue]) -> Nanoseconds:

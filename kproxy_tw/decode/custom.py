@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 import attrs
 import numpy as np
 
+from kproxy_tw.decode.columntypes import typed
 from kproxy_tw.decode.elements import CUSTOM, ELEMENTS, IANA, Element, Kind
-from kproxy_tw.decode.rows import Place, Rows, Run
+from kproxy_tw.decode.rows import WIDEST_NUMBER, Place, Rows, Run
 from kproxy_tw.decode.spans import Octets
 from kproxy_tw.flowbatch import Column
 
@@ -30,6 +32,12 @@ ADDRESS_BYTES = 17
 
 SMALL = 4
 """Numbers of up to so many bytes are sent in 32 bits, others in 64."""
+
+PROPERTY_LENGTHS = (2, 4)
+"""Bytes of Juniper's common property."""
+
+FORWARDED, DROPPED = 64, 128
+"""forwardingStatus without a reason (RFC 7270 section 4.12)."""
 
 _BY_NUMBER = re.compile(r"ie(\d+_)?\d+")
 _PUNCTUATION = str.maketrans("", "", "_-. ")
@@ -47,16 +55,24 @@ def wanted_names(column_ids: Iterable[str]) -> frozenset[str]:
     return frozenset(map(folded, column_ids))
 
 
-def fitted(custom: Mapping[str, Column], column_ids: Iterable[str]) -> dict[str, Column]:
-    """Columns under the device's own names; those that it does not have are left out.
+def fitted(
+    custom: Mapping[str, Column], column_ids: Iterable[str], types: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Column]:
+    """Columns under the device's own names and in its types; those that it does not have are left out.
 
     Of columns that are one but for the spelling, the later ones stand in where the first is empty.
+
+    :param types: see :mod:`~kproxy_tw.decode.columntypes`; by the device's names.
     """
+    if not custom:
+        return {}
     found: dict[str, Column] = {}
     for name, column in custom.items():
         key = folded(name)
         found[key] = _filled(found[key], column) if key in found else column
-    return {name: found[key] for name in column_ids if (key := folded(name)) in found}
+    of_device = {name: found[key] for name in column_ids if (key := folded(name)) in found}
+    fitting = ((name, typed(column, types.get(name, ""))) for name, column in of_device.items())
+    return {name: column for name, column in fitting if column is not None}
 
 
 def field_names(pen: int, number: int) -> frozenset[str]:
@@ -93,9 +109,10 @@ def wishes(fields: Iterable[tuple[int, int, Place]], wanted: Collection[str]) ->
     :param fields: enterprise, number and place of each field of the template.
     """
     found: dict[str, list[tuple[int, Kind, Place]]] = {}
+    asked = frozenset(wanted)
     for pen, number, place in fields:
         element = ELEMENTS.get((pen, number), _UNKNOWN)
-        for name in sorted(field_names(pen, number) & set(wanted)):
+        for name in sorted(field_names(pen, number) & asked):
             found.setdefault(name, []).append((element.rank, element.kind, place))
     return tuple(
         Wish(name, tuple((kind, place) for _, kind, place in sorted(places, key=lambda entry: entry[0])))
@@ -117,7 +134,7 @@ def read_custom(kind: Kind, run: Run, place: Place) -> Column | None:
     if kind is Kind.OPAQUE:
         return _hexadecimal(run)
     if kind is Kind.FLOAT:
-        return _floats(run, place.length)
+        return _floats(run, place.length) if place.length in (SMALL, WIDEST_NUMBER) else None
     return _numbers(kind, run, place)
 
 
@@ -129,13 +146,27 @@ def _numbers(kind: Kind, run: Run, place: Place) -> Column:
         return (numbers & np.uint64(0xFFFFFF)).astype(np.uint32)
     if kind is Kind.STATUS:
         return _status(numbers, place.length)
+    if kind is Kind.EXCEPTION:
+        return _exception(numbers, place.length)
     return numbers.astype(np.uint32) if 0 < place.length <= SMALL else numbers
 
 
 def _status(numbers: Column, length: int) -> Column:
     """forwardingStatus has 8 bits; exporters that send 2 or 4 bytes put them at either end (RFC 7270 section 4.12)."""
-    high = numbers >> np.uint64(8 * max(0, length - 1))
+    high = numbers >> np.uint64(8 * min(max(1, length), WIDEST_NUMBER) - 8)
     return np.where(numbers & np.uint64(0xFF), numbers, high).astype(np.uint8)
+
+
+def _exception(numbers: Column, length: int) -> Column:
+    """Juniper's common property: 6 bits tell which, and property 2 is the exception for which a packet was dropped.
+
+    That becomes a forwardingStatus, which these routers do not send.
+    """
+    if length not in PROPERTY_LENGTHS:
+        return np.zeros(len(numbers), np.uint8)
+    shift = np.uint64(8 * length - 6)
+    code = numbers & np.uint64((1 << int(shift)) - 1)
+    return np.where(numbers >> shift == 2, np.where(code, DROPPED, FORWARDED), 0).astype(np.uint8)
 
 
 def _floats(run: Run, length: int) -> Column:

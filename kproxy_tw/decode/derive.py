@@ -11,10 +11,13 @@ import numpy as np
 from kproxy_tw.decode.clock import Clocks
 from kproxy_tw.decode.plan import Values
 from kproxy_tw.decode.sampling import told_rates
-from kproxy_tw.flowbatch import ADDRESSES, NUMBERS, Column, FlowBatch
+from kproxy_tw.flowbatch import ADDRESSES, NUMBERS, RATE_ORIGINS, Column, FlowBatch
 
 ICMP, ICMPV6 = 1, 58
 """Protocol numbers."""
+
+LONGEST_DURATION = 30 * 24 * 3600 * 10**9
+"""Nanoseconds; a longer one does not make a time that is believed, but must not overflow either."""
 
 TCP_FLAG_BITS = 0x0FFF
 """The upper 4 bits of 2-byte flags are TCP's data offset and not flags (RFC 7125 section 3)."""
@@ -32,8 +35,7 @@ def flow_batch(values: Values, clocks: Clocks) -> FlowBatch:
     """The batch for ``values``, which is used up."""
     columns = {name: value for name, value in values.items() if name in NUMBERS or name in ADDRESSES}
     _initiators(columns, values)
-    time = values.get("time")
-    columns["timestamp_nano"] = clocks.believed(clocks.export_ms * 10**6 if time is None else time.astype(np.int64))
+    columns["timestamp_nano"] = clocks.believed(_time(values, clocks))
     if "tcp_flags" in columns:
         columns["tcp_flags"] = np.bitwise_and(columns["tcp_flags"], TCP_FLAG_BITS)
     for side in ("src", "dst"):
@@ -43,6 +45,22 @@ def flow_batch(values: Values, clocks: Clocks) -> FlowBatch:
     batch = FlowBatch(len(clocks), columns)
     _sample_rate(batch, values, clocks)
     return batch
+
+
+def _time(values: Values, clocks: Clocks) -> Column:
+    """When the flow ended, as far as the record tells; else when the datagram was made. Nanoseconds since 1970."""
+    time = values.get("time")
+    if time is not None:
+        return time.astype(np.int64)
+    start = values.get("start_time")
+    if start is None:
+        return clocks.export_ns
+    time = start.astype(np.int64)
+    for name, unit in (("duration_us", 1000), ("duration_ms", 1_000_000)):
+        duration = values.get(name)
+        if duration is not None:
+            return time + np.minimum(duration, LONGEST_DURATION // unit).astype(np.int64) * unit
+    return time
 
 
 def _initiators(columns: Values, values: Values) -> None:
@@ -100,7 +118,9 @@ def _sample_rate(batch: FlowBatch, values: Values, clocks: Clocks) -> None:
     """Fill ``sample_rate`` where the exporter tells it, and the side columns that later stages look things up by."""
     told = told_rates(values, clocks)
     if told is not None:
-        batch.columns["sample_rate"], batch.side["rate_origin"] = told
+        batch.columns["sample_rate"], origins = told
+        batch.side["rate_origin"] = origins
+        batch.rate_origin = RATE_ORIGINS[int(origins[np.argmax(origins > 0)])]
     batch.domains, owners = clocks.domains
     if not any(batch.domains):
         return

@@ -16,6 +16,9 @@ Described = dict[str, object]
 PORT_SHIFT = 32
 """Above these bits of a domain key stands the source port of a domain whose state is kept by port, else 0."""
 
+MAX_ROWS = 500
+"""Rows of one table that are described."""
+
 DOMAIN_MASK = (1 << PORT_SHIFT) - 1
 
 
@@ -72,16 +75,18 @@ def describe_options(version: int, domain: int, options: DomainOptions) -> Descr
             }
             for number, sampler in sorted(options.samplers.items())
         ],
-        "interface_rates": [{"index": index, "rate": rate} for index, rate in sorted(options.interface_rates.items())],
+        "interface_rates": [
+            {"index": index, "rate": rate} for index, rate in sorted(options.interface_rates.items())[:MAX_ROWS]
+        ],
         "interfaces": [
             {"index": index, "name": names[0], "description": names[1]}
-            for index, names in sorted(options.interfaces.items())
+            for index, names in sorted(options.interfaces.items())[:MAX_ROWS]
         ],
         "applications": [
             {"id": number, "name": names[0], "description": names[1]}
-            for number, names in sorted(options.applications.items())
+            for number, names in sorted(options.applications.items())[:MAX_ROWS]
         ],
-        "vrfs": [{"id": number, "name": names[0]} for number, names in sorted(options.vrfs.items())],
+        "vrfs": [{"id": number, "name": names[0]} for number, names in sorted(options.vrfs.items())[:MAX_ROWS]],
         "exporter": dict(options.exporter),
         "dropped": options.dropped,
     }

@@ -34,9 +34,7 @@ def detect(data: bytes) -> str:
     raise UnknownVersion(f"the datagram begins with {data[:4].hex(' ') or 'nothing'}: no flow protocol that we know")
 
 
-def walk(
-    data: bytes, templates: TemplateCache, received_ns: int, options: DecodeOptions = AS_SENT
-) -> Walk:
+def walk(data: bytes, templates: TemplateCache, received_ns: int, options: DecodeOptions = AS_SENT) -> Walk:
     """Walk one datagram: find its records, learn its templates, decode nothing.
 
     :param data: the UDP payload.
@@ -73,7 +71,10 @@ def walk_all(
         walks, problems = sflow.walk_all(datagrams, received_ns, options)
     else:
         counted = None if sequences is None else Counted(len(datagrams))
-        walks, problems = walk_batch(datagrams, templates, received_ns, partial(walk, options=options), counted)
+        if all(data[:2] == netflow5.VERSION_WORD for data in datagrams):
+            walks, problems = netflow5.walk_all(datagrams, received_ns, counted)
+        else:
+            walks, problems = walk_batch(datagrams, templates, received_ns, partial(walk, options=options), counted)
         if sequences is not None and counted is not None:
             sequences.take(datagrams, counted, received_ns)
     if sequences is not None:

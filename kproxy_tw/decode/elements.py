@@ -61,6 +61,7 @@ class Kind(StrEnum):
     DSCP = "dscp"
     LABEL = "label"
     STATUS = "status"
+    EXCEPTION = "exception"
     SEGMENT = "segment"
     TAG = "tag"
     SECONDS = "seconds"
@@ -115,9 +116,9 @@ class Element:
     def allows(self, length: int) -> bool:
         """Whether a template may give it ``length`` bytes.
 
-        0 is allowed: some exporters fill templates up so; and so is a length that each record tells.
+        0 is allowed: some exporters fill templates up so.
         """
-        return self.lengths is None or length in (0, VARIABLE) or length in self.lengths
+        return self.lengths is None or length == 0 or length in self.lengths
 
 
 def _lengths(kind: Kind, target: str) -> frozenset[int] | None:

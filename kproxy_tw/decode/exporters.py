@@ -26,9 +26,7 @@ def exporter_places(fields: Iterable[tuple[int, int, Place]]) -> tuple[Place, ..
     return tuple(
         place
         for pen, number, place in fields
-        if place.length
-        and (element := ELEMENTS.get((pen, number))) is not None
-        and element.target in EXPORTERS
+        if place.length and (element := ELEMENTS.get((pen, number))) is not None and element.target in EXPORTERS
     )
 
 
@@ -37,30 +35,32 @@ def by_exporter(records: RecordSet, rows: Rows, exporters: Iterable[Place]) -> I
 
     :param rows: of all records in the set.
     """
-    names = np.zeros(len(rows), "S39")
+    named: dict[bytes, list[int]] = {}
+    for index, packed in enumerate(_named(rows, exporters)):
+        key = packed if packed in named or len(named) < MAX_EXPORTERS else b""
+        named.setdefault(key, []).append(index)
+    for packed, chosen in named.items():
+        part = records if len(chosen) == records.count else _part(records, chosen)
+        yield attrs.evolve(part, exporter=str(ip_address(packed)) if packed else "")
+
+
+def _named(rows: Rows, exporters: Iterable[Place]) -> list[bytes]:
+    """The first address in each record that is not zero."""
+    found = [b""] * len(rows)
     for place in exporters:
-        addresses = rows.matrix[:, place.offset : place.offset + place.length]
-        different, owners = np.unique(addresses, axis=0, return_inverse=True)
-        texts = [_text(address.tobytes()) for address in different[:MAX_EXPORTERS]]
-        texts += [b""] * (len(different) - len(texts))
-        names = np.where(names == b"", np.array(texts, "S39")[owners.reshape(-1)], names)
-    for name in np.unique(names).tolist():
-        chosen = np.flatnonzero(names == name)
-        part = records if len(chosen) == records.count else _part(records, chosen.tolist())
-        yield attrs.evolve(part, exporter=name.decode())
-
-
-def _text(packed: bytes) -> bytes:
-    return str(ip_address(packed)).encode() if any(packed) else b""
+        column = rows.matrix[:, place.offset : place.offset + place.length].tobytes()
+        parts = (column[start : start + place.length] for start in range(0, len(column), place.length))
+        found = [known or (part if any(part) else b"") for known, part in zip(found, parts, strict=True)]
+    return found
 
 
 def _part(records: RecordSet, chosen: list[int]) -> RecordSet:
     """Some of the records, in their order."""
-    if not len(records.starts):
+    if isinstance(records.starts, tuple):
         size = len(records.body) // records.count
         parts = [records.body[index * size : (index + 1) * size] for index in chosen]
         return attrs.evolve(records, body=b"".join(parts), count=len(chosen))
     ends = (*records.starts[1:], len(records.body))
     parts = [records.body[int(records.starts[index]) : int(ends[index])] for index in chosen]
-    starts = np.cumsum([0, *map(len, parts)]).tolist()[:-1]
-    return attrs.evolve(records, body=b"".join(parts), count=len(chosen), starts=tuple(starts))
+    starts = np.cumsum([0, *map(len, parts)])[:-1].astype(records.starts.dtype)
+    return attrs.evolve(records, body=b"".join(parts), count=len(chosen), starts=starts)

@@ -20,6 +20,7 @@ from kproxy_tw.decode.custom import Wish, wishes
 from kproxy_tw.decode.derive import flow_batch
 from kproxy_tw.decode.elements import VARIABLE
 from kproxy_tw.decode.exporters import exporter_places
+from kproxy_tw.decode.natevents import COLUMN, implied_event
 from kproxy_tw.decode.plan import Plan, compile_plan, known_fields, places
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.decode.rows import Place, Rows
@@ -146,6 +147,9 @@ class TemplateLayout:
             column = wish.read(rows)
             if column is not None:
                 batch.custom[wish.name] = column
+        event = implied_event(self.places, wanted)
+        if event:
+            batch.custom[COLUMN] = np.full(batch.length, event, np.uint8)
 
     def _stacked(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Rows:
         body = b"".join([records.body for records in sets])
@@ -166,9 +170,6 @@ class TemplateLayout:
 
 def _positions(sets: Sequence[RecordSet]) -> npt.NDArray[np.intp]:
     """Where each record of all sets begins in their joined bodies."""
-    found: list[int] = []
-    base = 0
-    for records in sets:
-        found += [base + start for start in records.starts]
-        base += len(records.body)
-    return np.array(found, np.intp)
+    sizes = np.array([len(records.body) for records in sets], np.intp)
+    bases = np.repeat(np.cumsum(sizes) - sizes, [records.count for records in sets])
+    return bases + np.concatenate([records.starts for records in sets]).astype(np.intp)

@@ -48,12 +48,19 @@ def _named(batch: FlowBatch, keys: Column, tables: list[Mapping[int, Names]]) ->
         if not table:
             continue
         rows: Column | slice = slice(None) if owners is None else np.flatnonzero(owners == number)
-        different, places = np.unique(keys[rows], return_inverse=True)
-        texts = [table.get(int(key), ("", ""))[0].encode()[:MAX_NAME_BYTES] for key in different]
+        wanted = keys[rows]
+        different = sorted(set(wanted.tolist()))
+        texts = [_text(table.get(key, ("", ""))) for key in different]
         if not any(texts):
             continue
-        found = np.array(texts, np.bytes_)[places]
+        found = np.array(texts, np.bytes_)[np.searchsorted(np.array(different, wanted.dtype), wanted)]
         if result is None:
             result = np.zeros(batch.length, f"S{MAX_NAME_BYTES}" if len(tables) > 1 else found.dtype)
         result[rows] = found
     return result
+
+
+def _text(names: Names) -> bytes:
+    """The name, or the description where that is all that is told; no half character at the end."""
+    name, description = names
+    return (name or description).encode()[:MAX_NAME_BYTES].decode("utf-8", "ignore").encode()

@@ -5,8 +5,13 @@ The record is written down here as if a template had told it, and is decoded lik
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
 from kproxy_tw.decode.layout import Field, TemplateLayout
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
+from kproxy_tw.decode.sequence import Counted
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import unpacker
 
@@ -20,7 +25,14 @@ INTERVAL_BITS = 0x3FFF
 """The lower 14 bits of the sampling word are the interval, the upper 2 the mode (1 deterministic, 2 random).
 Many exporters leave the mode 0, so that the interval alone says whether there is sampling."""
 
+LEAST = 8
+"""Fewer datagrams than this are walked one by one: NumPy's fixed costs would not pay."""
+
+VERSION_WORD = b"\x00\x05"
+
 _HEADER = unpacker("HHIIIIBBH")
+_CLOCKS = np.dtype([("uptime", ">u4"), ("seconds", ">u4"), ("nanoseconds", ">u4")])
+"""What stands behind version and count."""
 
 _RECORD = """
     8/4 srcaddr  12/4 dstaddr  15/4 nexthop  10/2 input  14/2 output  2/4 dPkts  1/4 dOctets  22/4 first  21/4 last
@@ -54,3 +66,60 @@ def walk(data: bytes, received_ns: int) -> Walk:
         body = data[HEADER_LENGTH : HEADER_LENGTH + count * RECORD_LENGTH]
         result.sets.append(RecordSet(LAYOUT, count, body, clock, sampling=sampling & INTERVAL_BITS))
     return result
+
+
+def walk_all(
+    datagrams: Sequence[bytes], received_ns: Sequence[int], counted: Counted | None = None
+) -> tuple[list[Walk], list[MalformedInput]]:
+    """Walk datagrams of one exporter; those that count equally many records are walked together.
+
+    :param received_ns: when each came in, nanoseconds since 1970.
+    :param counted: is told how many records each datagram holds.
+    :return: what they hold, and why those that are missing in it could not be walked.
+    """
+    walks: list[Walk] = []
+    problems: list[MalformedInput] = []
+    for positions in _alike(datagrams):
+        count = int.from_bytes(datagrams[positions[0]][2:4], "big")
+        if len(positions) >= LEAST and 0 < count <= MOST_RECORDS and _length(count) <= len(datagrams[positions[0]]):
+            walks.append(_block([datagrams[position] for position in positions], positions, received_ns, count))
+            if counted is not None:
+                counted.flows[positions] = count
+            continue
+        for position in positions:
+            try:
+                walked = walk(datagrams[position], received_ns[position])
+            except MalformedInput as problem:
+                problems.append(problem)
+                continue
+            walks.append(walked)
+            if counted is not None:
+                counted.one(position, walked)
+    return walks, problems
+
+
+def _length(count: int) -> int:
+    return HEADER_LENGTH + count * RECORD_LENGTH
+
+
+def _alike(datagrams: Sequence[bytes]) -> Iterator[list[int]]:
+    """Positions of datagrams that have size, count and sampling rate in common."""
+    found: dict[tuple[int, bytes, bytes], list[int]] = {}
+    for position, data in enumerate(datagrams):
+        found.setdefault((len(data), data[2:4], data[22:24]), []).append(position)
+    yield from found.values()
+
+
+def _block(same: Sequence[bytes], positions: Sequence[int], received_ns: Sequence[int], count: int) -> Walk:
+    heads = np.frombuffer(b"".join([data[4:16] for data in same]), _CLOCKS)
+    export_ms = heads["seconds"].astype(np.int64) * 1000 + heads["nanoseconds"].astype(np.int64) // 1_000_000
+    clock = PacketClock(
+        export_ms,
+        heads["uptime"].astype(np.int64),
+        np.array([received_ns[position] for position in positions], np.int64),
+    )
+    body = b"".join([data[HEADER_LENGTH : _length(count)] for data in same])
+    sampling = int.from_bytes(same[0][22:24], "big") & INTERVAL_BITS
+    total = count * len(same)
+    records = RecordSet(LAYOUT, total, body, clock, sampling=sampling, datagrams=len(same))
+    return Walk("netflow5", [records], total)

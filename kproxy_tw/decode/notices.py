@@ -29,9 +29,12 @@ class Notices:
         self._waiting: list[Notice] = []
 
     def __call__(self, kind: str, subject: str, text: str) -> None:
-        """Add one."""
-        if len(self._waiting) < MAX_NOTICES:
-            self._waiting.append(Notice(kind, subject, text))
+        """Add one; it takes the place of the one before when that has the same kind and subject."""
+        notice = Notice(kind, subject, text)
+        if self._waiting and (self._waiting[-1].kind, self._waiting[-1].subject) == (kind, subject):
+            self._waiting[-1] = notice
+        elif len(self._waiting) < MAX_NOTICES:
+            self._waiting.append(notice)
 
     def take(self) -> list[Notice]:
         """Fetch them; they wait no longer."""

@@ -1,13 +1,12 @@
 """DomainOptions: what an exporter's option data says about one observation domain, in bounded tables.
 
 Samplers, names of applications, interfaces and VRFs, and the exporter's own addresses. The walk fills the tables in
-the reactor's thread; conversion reads :attr:`DomainOptions.sampling` and the name tables in its own: ``sampling`` is
-replaced as a whole, the tables are only ever looked up there by key.
+the reactor's thread; conversion reads :attr:`DomainOptions.sampling` and looks names up by key in its own. Tables are
+plain dictionaries, so that a look-up or a copy is one step for the interpreter.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import TypeVar
@@ -47,6 +46,10 @@ EXPORTER_IPV4, EXPORTER_IPV6, EXPORTING_PROCESS, DOMAIN_ID = 130, 131, 144, 149
 INGRESS_VRF, EGRESS_VRF, VRF_NAME = 234, 235, 236
 
 T = TypeVar("T")
+
+EXPORTER_KEYS = frozenset(
+    {(IANA, EXPORTER_IPV4), (IANA, EXPORTER_IPV6), (IANA, EXPORTING_PROCESS), (SCOPE, SCOPE_SYSTEM)}
+)
 
 Names = tuple[str, str]
 """Name and description."""
@@ -110,7 +113,6 @@ class DomainOptions:
     :param room: shared by all exporters.
     :param tell: told of a rate that changes.
     :param label: how the domain is called in such a message.
-    :ivar sampling: the rates, as conversion needs them.
     :ivar dropped: rows that found no room or had to make some.
     :ivar changes: how often a row was added or changed; the same again is no change.
     """
@@ -119,19 +121,33 @@ class DomainOptions:
         self._room = room
         self._tell = tell
         self._label = label
-        self.samplers: OrderedDict[int, Sampler] = OrderedDict()
-        self.interface_rates: OrderedDict[int, float] = OrderedDict()
-        self.interfaces: OrderedDict[int, Names] = OrderedDict()
-        self.applications: OrderedDict[int, Names] = OrderedDict()
-        self.vrfs: OrderedDict[int, Names] = OrderedDict()
+        self.samplers: dict[int, Sampler] = {}
+        self.interface_rates: dict[int, float] = {}
+        self.interfaces: dict[int, Names] = {}
+        self.applications: dict[int, Names] = {}
+        self.vrfs: dict[int, Names] = {}
         self.exporter: dict[str, str] = {}
         self.explicit: Sampler | None = None
-        self.sampling = NO_SAMPLING
+        self._table = NO_SAMPLING
+        self._stale = False
+        self._system = b""
         self.dropped = 0
         self.changes = 0
 
     def __bool__(self) -> bool:
         return bool(self.explicit or self.exporter or self.rows)
+
+    @property
+    def sampling(self) -> SamplingTable:
+        """The rates, as conversion needs them; made anew when a row has changed, in whichever thread asks."""
+        if self._stale:
+            self._stale = False  # first: what changes from here on makes it stale again
+            self._table = sampling_table(
+                {number: sampler.rate for number, sampler in self.samplers.copy().items()},
+                self.interface_rates.copy(),
+                self.explicit.rate if self.explicit else 0.0,
+            )
+        return self._table
 
     @property
     def rows(self) -> int:
@@ -142,21 +158,22 @@ class DomainOptions:
         """Take in one options record. ``now``: seconds since 1970."""
         self._sampling(values, now)
         self._names(values)
-        self._exporter(values)
+        if not EXPORTER_KEYS.isdisjoint(values):
+            self._exporter(values)
 
     def clear(self) -> None:
         """Forget everything and give the room back."""
         for table in self._tables():
             self._room.used -= len(table)
             table.clear()
-        self.explicit, self.sampling = None, NO_SAMPLING
+        self.explicit, self._stale = None, True
         self.exporter.clear()
 
     def put_sampler(self, sampler_id: int, sampler: Sampler) -> None:
         """Know a sampler; a rate that differs from the known one is told of."""
         before = self.samplers.get(sampler_id)
         if self._put(self.samplers, sampler_id, sampler, MAX_SAMPLERS):
-            self._rebuild()
+            self._stale = True
             if before is not None and before.rate != sampler.rate:
                 self._changed(f"sampler {sampler_id} of {self._label}", before.rate, sampler.rate)
 
@@ -166,7 +183,7 @@ class DomainOptions:
         if before == sampler:
             return
         self.changes += 1
-        self._rebuild()
+        self._stale = True
         if before is not None and before.rate != sampler.rate:
             self._changed(self._label, before.rate, sampler.rate)
 
@@ -174,7 +191,7 @@ class DomainOptions:
         """Know the rate of one interface."""
         before = self.interface_rates.get(index)
         if self._put(self.interface_rates, index, rate, MAX_INTERFACES):
-            self._rebuild()
+            self._stale = True
             if before is not None:
                 self._changed(f"interface {index} of {self._label}", before, rate)
 
@@ -231,15 +248,16 @@ class DomainOptions:
         if has(values, EXPORTING_PROCESS):
             self.put_exporter("ExportingProcess", str(number(values, EXPORTING_PROCESS)))
         system = values.get((SCOPE, SCOPE_SYSTEM), b"")
-        if len(system) in (4, 16):
+        if len(system) in (4, 16) and system != self._system:
+            self._system = system
             self.put_exporter("System", str(ip_address(system)))
 
-    def _put(self, table: OrderedDict[int, T], key: int, value: T, most: int) -> bool:
+    def _put(self, table: dict[int, T], key: int, value: T, most: int) -> bool:
         """Put a row; whether that changed the table."""
-        before = table.get(key)
+        before = table.pop(key, None)
         if before is None:
             if len(table) >= most:
-                table.popitem(last=False)
+                del table[next(iter(table))]
                 self._room.used -= 1
                 self.dropped += 1
             elif self._room.used >= self._room.most:
@@ -247,23 +265,15 @@ class DomainOptions:
                 return False
             self._room.used += 1
         table[key] = value
-        table.move_to_end(key)
         if before == value:
             return False
         self.changes += 1
         return True
 
-    def _rebuild(self) -> None:
-        self.sampling = sampling_table(
-            {number: sampler.rate for number, sampler in self.samplers.items()},
-            dict(self.interface_rates),
-            self.explicit.rate if self.explicit else 0.0,
-        )
-
     def _changed(self, subject: str, before: float, after: float) -> None:
         self._tell("rate_changed", subject, f"the sampling rate of {subject} changed from 1:{before:g} to 1:{after:g}")
 
-    def _tables(self) -> tuple[OrderedDict[int, Sampler] | OrderedDict[int, Names] | OrderedDict[int, float], ...]:
+    def _tables(self) -> tuple[dict[int, Sampler] | dict[int, Names] | dict[int, float], ...]:
         return (self.samplers, self.interface_rates, self.interfaces, self.applications, self.vrfs)
 
 

@@ -27,32 +27,63 @@ LONG_FORM = 255
 MAX_NUMBER_BYTES = 8
 """Longest field that is read as a number."""
 
+USED = frozenset(
+    {(SCOPE, 1), (SCOPE, 2)}
+    | {(IANA, element) for element in (10, 14, 34, 35, 48, 49, 50, 82, 83, 84, 94, 95, 96, 130, 131, 144, 149)}
+    | {(IANA, element) for element in (234, 235, 236, *range(302, 312), 335)}
+)
+"""Fields that the tables of :mod:`~kproxy_tw.decode.optiondata` are made from."""
+
 OptionValues = dict[tuple[int, int], bytes]
 """Enterprise (or ``SCOPE``) and number to the bytes of the field; of repeated fields the first."""
 
 
 @attrs.frozen(slots=True)
 class Step:
-    """One field of an options record: under which key it is kept, and its length in the template."""
+    """One field of an options record: under which key it is kept, its offset (of fixed lengths), its length."""
 
     key: tuple[int, int]
+    offset: int
     length: int
 
 
-def steps_of(layout: TemplateLayout, scopes: int, version: int) -> tuple[Step, ...]:
-    """How to read the records of an options template."""
-    return tuple(
-        Step((SCOPE if version == 9 and index < scopes else field.pen, field.number), field.length)
-        for index, field in enumerate(layout.fields)
-    )
+@attrs.frozen(slots=True)
+class OptionShape:
+    """How to read the records of an options template.
+
+    :ivar steps: its fields.
+    :ivar size: bytes of a record; 0 where lengths vary.
+    """
+
+    steps: tuple[Step, ...] = ()
+    size: int = 0
 
 
-def option_records(steps: Sequence[Step], body: bytes, most: int) -> Iterator[OptionValues]:
-    """The records in ``body``.
+def shape_of(layout: TemplateLayout, scopes: int, version: int) -> OptionShape:
+    """How to read the records of an options template of ``layout``, the first ``scopes`` fields being scopes."""
+    steps: list[Step] = []
+    offset = 0
+    for index, field in enumerate(layout.fields):
+        pen = SCOPE if version == 9 and index < scopes else field.pen
+        steps.append(Step((pen, field.number), offset, field.length))
+        offset += field.length
+    return OptionShape(tuple(steps), 0 if layout.is_variable else offset)
 
-    :param steps: from :func:`steps_of`.
+
+def option_records(shape: OptionShape, body: bytes, most: int) -> Iterator[OptionValues]:
+    """The records in ``body``; only the fields that the tables have a use for.
+
     :param most: how many are read; the others are left aside.
     """
+    if not shape.size:
+        yield from _variable_records(shape.steps, body, most)
+        return
+    cuts = [(step.key, step.offset, step.offset + step.length) for step in reversed(shape.steps) if step.key in USED]
+    for base in range(0, min(most * shape.size, len(body) - shape.size + 1), shape.size):
+        yield {key: body[base + start : base + stop] for key, start, stop in cuts}
+
+
+def _variable_records(steps: Sequence[Step], body: bytes, most: int) -> Iterator[OptionValues]:
     reader = Reader(body)
     for _ in range(most):
         if not reader.remaining:
@@ -90,8 +121,8 @@ def text(values: OptionValues, element: int, most: int) -> str:
     return raw.partition(b"\0")[0].decode("utf-8", "replace").strip()[:most]
 
 
-RECORDS_AT_ONCE = 20_000
-RECORDS_PER_SECOND = 2_000
+RECORDS_AT_ONCE = 4_000
+RECORDS_PER_SECOND = 4_000
 """Option records of one exporter that are read: so many at once, refilled at that rate. The largest application tables
 have some thousand; reading one takes some microseconds."""
 

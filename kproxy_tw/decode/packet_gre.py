@@ -17,7 +17,7 @@ from kproxy_tw.decode.packet_layouts import (
     NOTHING,
     PPP,
 )
-from kproxy_tw.decode.spans import Octets, Offsets, Spans, Words
+from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, Words
 
 CHECKSUM, ROUTING, KEY, SEQUENCE, ACKNOWLEDGEMENT, VERSION = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080, 0x0007
 PPTP_TYPE, ERSPAN2_TYPE, ERSPAN3_TYPE = 0x880B, 0x88BE, 0x22EB
@@ -38,7 +38,7 @@ def gre(data: Octets, spans: Spans) -> tuple[Offsets, Octets, Words]:
     keys = Spans(spans.rows, spans.starts + key_at, spans.ends)
     ids = np.where(flags & KEY, peek16(data, keys, 0) << 16 | peek16(data, keys, 2), 0)
     ids = np.where(version == 1, ids & 0xFFFF, ids)
-    size = key_at + sum(np.where(flags & bit, 4, 0) for bit in (KEY, SEQUENCE))
+    size = key_at + np.where(flags & KEY, 4, 0) + np.where(flags & SEQUENCE, 4, 0)
     size = size + np.where((version == 1) & (flags & ACKNOWLEDGEMENT != 0), 4, 0)
     kinds = KIND_BY_TYPE[types] * ETHERNET_ONLY[types]
     kinds[(version == 1) & (types == PPTP_TYPE)] = PPP
@@ -52,9 +52,7 @@ def gre(data: Octets, spans: Spans) -> tuple[Offsets, Octets, Words]:
     return spans.starts, kinds, ids.astype(np.uint32)
 
 
-def _erspan(
-    data: Octets, spans: Spans, types: Offsets, numbered: np.ndarray[tuple[int], np.dtype[np.bool_]], ids: Offsets
-) -> tuple[Spans, Offsets]:
+def _erspan(data: Octets, spans: Spans, types: Offsets, numbered: Mask, ids: Offsets) -> tuple[Spans, Offsets]:
     """Types I (no sequence number, no header), II and III: the header in front of the mirrored frame."""
     two, three = (types == ERSPAN2_TYPE) & numbered, types == ERSPAN3_TYPE
     platform = three & (peek(data, spans, ERSPAN3_BYTES - 1) & 1 == 1)

@@ -49,7 +49,7 @@ ICMPV6, ETHERIP, SCTP, UDP_LITE, MPLS_IN_IP, ETHERNET_IN_IP = 58, 97, 132, 136, 
 """IANA protocol numbers."""
 
 EXTENSIONS = (0, 43, FRAGMENT, AUTHENTICATION, 60, 135, 139, 140)
-"""IPv6 extension headers that can be stepped over: hop by hop, routing, these two, destination, mobility, HIP, shim6."""
+"""IPv6 extension headers that can be stepped over: hop by hop, routing, these two, destination, mobility, HIP, shim."""
 
 ETHERNET_HEADER = np.dtype(
     [("dst_high", ">u2"), ("dst_low", ">u4"), ("src_high", ">u2"), ("src_low", ">u4"), ("type", ">u2")]

@@ -26,7 +26,7 @@ from kproxy_tw.decode.packet_layouts import (
     TYPE_IPV4,
     TYPE_IPV6,
 )
-from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, cut, put_custom
+from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, Words, cut, put_custom
 from kproxy_tw.flowbatch import FlowBatch
 
 MAX_LABELS = 16
@@ -75,7 +75,7 @@ def mpls(batch: FlowBatch, data: Octets, spans: Spans, _outermost: bool) -> tupl
     return spans.starts, kinds
 
 
-def _payload(data: Octets, spans: Spans, labels: Offsets) -> tuple[Offsets, Octets]:
+def _payload(data: Octets, spans: Spans, labels: Words) -> tuple[Offsets, Octets]:
     """What stands behind the bottom of the stack."""
     nibble = peek(data, spans, 0) >> 4
     behind = Spans(spans.rows, spans.starts + CONTROL_WORD, spans.ends)

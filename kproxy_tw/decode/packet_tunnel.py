@@ -116,7 +116,7 @@ def _in_udp(data: Octets, spans: Spans) -> list[Tunnels]:
 
 def _opened(name: str, data: Octets, spans: Spans, opener: Opener) -> Tunnels:
     starts, kinds, ids = opener(data, spans)
-    sound = kinds != NOTHING
+    sound = (kinds != NOTHING) & (starts <= spans.ends)  # the tunnel's own header was captured in full
     rows = spans.rows[sound]
     names = np.full(len(rows), name.encode("ascii"))
     return Tunnels(rows, starts[sound], kinds[sound], names, ids[sound])

@@ -21,12 +21,18 @@ Values = dict[str, Column]
 """Targets of :mod:`~kproxy_tw.decode.elements` to arrays of one value (IPv6 addresses: 16 bytes) a record."""
 
 FIRST_ONLY = frozenset(
-    {"in_bytes", "in_pkts", "out_bytes", "out_pkts", "time", "boot_time"}
+    {"in_bytes", "in_pkts", "out_bytes", "out_pkts", "time", "start_time", "boot_time"}
     | {"initiator_bytes", "initiator_pkts", "responder_bytes", "responder_pkts"}
     | {f"{REVERSED}in_bytes", f"{REVERSED}in_pkts"}
     | {"sampling_interval", "sampling_packets", "sampling_space"}
 )
 """Targets for which only the first element counts; for the others later elements stand in where it is zero."""
+
+TIMES = ("time", "start_time")
+"""Targets that become nanoseconds since 1970. The second is wanted only where the first is not there."""
+
+NEEDLESS = ("start_time", "duration_ms", "duration_us")
+"""Targets that are not read where there is a ``time``."""
 
 PACKETS = ("frame", "ip_header")
 """Targets that are captured packets; :mod:`~kproxy_tw.decode.sections` reads them."""
@@ -36,6 +42,9 @@ EXPORTERS = ("exporter4", "exporter6")
 
 TWO_WAY = frozenset({"responder_bytes", "responder_pkts", f"{REVERSED}in_bytes", f"{REVERSED}in_pkts"})
 """Targets that make two flows of one record."""
+
+BLOCK = 8192
+"""Records whose fields are copied one field after the other: so many stay in the processor's cache meanwhile."""
 
 _WIDE = np.dtype(np.uint64)
 _NATIVE_SIZES = (1, 2, 4, 8)
@@ -69,28 +78,24 @@ class Step:
             return f">u{self.place.length}"
         return f"({self.place.length},)u1"
 
-    def read(self, raw: Column) -> Column:
-        """Native numbers in the dtype of the target's column (64 bits where it is none); IPv6: rows of 16 bytes."""
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """That of the target's column, 64 bits where it is none; bytes of IPv6 addresses."""
         if self.kind is Kind.IPV6:
-            return raw.copy()
-        return self._native(_widened(raw) if raw.ndim > 1 else raw)
+            return np.dtype(np.uint8)
+        return NUMBERS.get(self.target.removeprefix(REVERSED), _WIDE)
+
+    def room(self, records: int) -> Column:
+        """Where the values of a fixed-length field will stand."""
+        return np.empty((records, *(16,) * (self.kind is Kind.IPV6)), self.dtype)
+
+    def native(self, raw: Column) -> Column:
+        """What NumPy can copy into :meth:`room`: numbers of any byte order, or rows of 16 bytes."""
+        return raw if raw.ndim == 1 or self.kind is Kind.IPV6 else _widened(raw)
 
     def read_run(self, run: Run) -> Column:
-        """The same from a field of variable length; addresses of a wrong length are absent."""
-        if self.kind not in ADDRESS_LENGTHS:
-            return self._native(run.numbers())
-        right = np.isin(run.sizes, list(ADDRESS_LENGTHS[self.kind]))
-        run = Run(run.data, run.starts, np.where(right, run.sizes, 0))
-        if self.kind is not Kind.IPV6:
-            return self._native(run.numbers())
-        rows = np.zeros((len(right), 16), np.uint8)
-        found = run.padded(16)
-        rows[:, : found.shape[1]] = found
-        return rows
-
-    def _native(self, values: Column) -> Column:
-        numbers = values.astype(NUMBERS.get(self.target.removeprefix(REVERSED), _WIDE))
-        return np.left_shift(numbers, 2) if self.kind is Kind.DSCP else numbers
+        """The values of a field of variable length, which is never an address."""
+        return run.numbers().astype(self.dtype)
 
 
 def _widened(raw: Column) -> Column:
@@ -120,18 +125,27 @@ class Plan:
 
         :param clocks: of the same records; times come out as nanoseconds since 1970.
         """
-        records = rows.matrix.view(self.dtype)[:, 0]
+        fixed = self._fixed(rows)
         values: Values = {}
         for index, step in enumerate(self.steps):
-            if step.place.variable < 0:
-                value = step.read(records[str(index)])
-            else:
-                value = step.read_run(rows.run(step.place))
-            if step.target == "time":
-                value = clocks.nanoseconds(step.kind, value.astype(_WIDE), values.get("boot_time"))
+            value = fixed[index] if index in fixed else step.read_run(rows.run(step.place))
+            if step.kind is Kind.DSCP:
+                value = np.left_shift(value, 2)
+            if step.target in TIMES:
+                value = clocks.nanoseconds(step.kind, value.astype(_WIDE, copy=False), values.get("boot_time"))
             held = values.get(step.target)
             values[step.target] = value if held is None else _filled(held, value)
         return values
+
+    def _fixed(self, rows: Rows) -> dict[int, Column]:
+        """Values of the steps that read a fixed-length field, by number of the step; block by block, see BLOCK."""
+        records = rows.matrix.view(self.dtype)[:, 0]
+        found = {index: step.room(len(rows)) for index, step in enumerate(self.steps) if step.place.variable < 0}
+        for first in range(0, len(rows), BLOCK):
+            block = records[first : first + BLOCK]
+            for index, column in found.items():
+                column[first : first + BLOCK] = self.steps[index].native(block[str(index)])
+        return found
 
 
 def _filled(values: Column, spare: Column) -> Column:
@@ -176,8 +190,11 @@ def compile_plan(flow_type: str, known: Sequence[KnownField], width: int) -> Pla
         if not unusable and not (target in FIRST_ONLY and target in seen):
             seen.add(target)
             steps.append(Step(target, kind, field.place))
+    if "time" in seen:
+        steps = [step for step in steps if step.target not in NEEDLESS]
     steps.sort(key=lambda step: step.target != "boot_time")  # other times lean on it
-    packets = sorted((field for field in known if field.element.target in PACKETS), key=lambda field: field.element.rank)
+    packets = [field for field in known if field.element.target in PACKETS]
+    packets.sort(key=lambda field: field.element.rank)
     return Plan(
         tuple(steps),
         _dtype(steps, width),

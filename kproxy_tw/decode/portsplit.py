@@ -75,6 +75,10 @@ class PortSplits:
                 apart.proved = True
                 yield version, domain
 
+    def is_apart(self, port: int) -> bool:
+        """Whether ``port`` has a state of its own in some domain."""
+        return any(port in apart.keys for apart in self._domains.values())
+
     def ports(self, version: int, domain: int) -> list[int]:
         """The ports of a domain that are kept apart."""
         apart = self._domains.get((version, domain))

@@ -9,7 +9,7 @@ changes them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 
 ClockValue = int | npt.NDArray[np.int64]
+
+Starts = tuple[()] | npt.NDArray[np.integer[Any]]
+"""Offsets of records; none, where all have one length."""
 
 
 @attrs.define(eq=False)
@@ -57,7 +60,7 @@ class RecordSet:
     count: int
     body: bytes
     clock: PacketClock
-    starts: tuple[int, ...] | npt.NDArray[np.intp] = ()
+    starts: Starts = ()
     sampling: int = 0
     datagrams: int = 1
     domain: DomainOptions | None = None

@@ -14,6 +14,9 @@ import numpy as np
 from kproxy_tw.decode.spans import Octets, Offsets
 from kproxy_tw.flowbatch import Column
 
+EXAMPLE_ROWS = 8
+"""Records that are looked at for an example."""
+
 WIDEST_NUMBER = 8
 """Bytes of the largest number that a column can hold."""
 
@@ -59,8 +62,8 @@ class Run:
 
 def _stretches(starts: Offsets, sizes: Offsets) -> Offsets:
     """``start``, ``start + 1``, ... up to each size, one stretch behind the other."""
-    before = np.cumsum(sizes) - sizes
-    return np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()))
+    before: Offsets = np.cumsum(sizes) - sizes
+    return np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()), dtype=np.intp)
 
 
 @attrs.frozen(eq=False)
@@ -82,7 +85,8 @@ class Rows:
 
     @cached_property
     def _firsts(self) -> Offsets:
-        return np.arange(len(self.matrix)) * self.matrix.shape[1]
+        width = self.matrix.shape[1]
+        return np.arange(0, len(self.matrix) * width, width, dtype=np.intp)
 
     def run(self, place: Place) -> Run:
         """The bytes of a field."""
@@ -91,10 +95,15 @@ class Rows:
         return Run(self.data, self.starts[place.variable], self.sizes[place.variable])
 
     def example(self, place: Place, most: int) -> bytes:
-        """The first bytes of a field in the first record; empty when there is no record."""
-        if not len(self):
-            return b""
+        """The first bytes of a field, of the first of some records that have more than zeros there."""
+        for row in range(min(len(self), EXAMPLE_ROWS)):
+            found = self._bytes(row, place, most)
+            if any(found):
+                return found
+        return self._bytes(0, place, most) if len(self) else b""
+
+    def _bytes(self, row: int, place: Place, most: int) -> bytes:
         if place.variable < 0:
-            return self.matrix[0, place.offset : place.offset + min(most, place.length)].tobytes()
-        start = int(self.starts[place.variable][0])
-        return self.data[start : start + min(most, int(self.sizes[place.variable][0]))].tobytes()
+            return self.matrix[row, place.offset : place.offset + min(most, place.length)].tobytes()
+        start = int(self.starts[place.variable][row])
+        return self.data[start : start + min(most, int(self.sizes[place.variable][row]))].tobytes()

@@ -6,6 +6,7 @@ Sources: RFC 5477 sections 8.2 (selection of packets), RFC 3954 section 8 (34, 3
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import attrs
 
@@ -63,16 +64,11 @@ def told_rate(values: OptionValues) -> float:
     ``interval`` packets are taken and ``space`` ones left out in turn, so that the rate is
     (interval + space) / interval; exporters that send the interval without space mean "1 in interval".
     """
-    for rate in (
-        float(number(values, SAMPLING_INTERVAL)),
-        packet_rate(number(values, PACKET_INTERVAL), number(values, PACKET_SPACE), (IANA, PACKET_SPACE) in values),
-        ratio(number(values, TIME_INTERVAL) + number(values, TIME_SPACE), number(values, TIME_INTERVAL)),
-        ratio(number(values, POPULATION), number(values, SIZE)),
-        _of_probability(values.get((IANA, PROBABILITY), b"")),
-        float(number(values, SAMPLER_RANDOM_INTERVAL)),
-    ):
-        if 0 < rate <= LARGEST_RATE:
-            return max(rate, UNSAMPLED_RATE)
+    for element, rate_of in RATES:
+        if (IANA, element) in values:
+            rate = rate_of(values)
+            if 0 < rate <= LARGEST_RATE:
+                return max(rate, UNSAMPLED_RATE)
     return 0.0
 
 
@@ -91,6 +87,25 @@ def _of_probability(raw: bytes) -> float:
     reader = Reader(raw)
     probability = reader.f64() if len(raw) == 8 else reader.f32() if len(raw) == 4 else 0.0
     return 1 / probability if math.isfinite(probability) and 0 < probability <= 1 else 0.0
+
+
+RATES: tuple[tuple[int, Callable[[OptionValues], float]], ...] = (
+    (SAMPLING_INTERVAL, lambda values: float(number(values, SAMPLING_INTERVAL))),
+    (
+        PACKET_INTERVAL,
+        lambda values: packet_rate(
+            number(values, PACKET_INTERVAL), number(values, PACKET_SPACE), (IANA, PACKET_SPACE) in values
+        ),
+    ),
+    (
+        TIME_INTERVAL,
+        lambda values: ratio(number(values, TIME_INTERVAL) + number(values, TIME_SPACE), number(values, TIME_INTERVAL)),
+    ),
+    (SIZE, lambda values: ratio(number(values, POPULATION), number(values, SIZE))),
+    (PROBABILITY, lambda values: _of_probability(values[IANA, PROBABILITY])),
+    (SAMPLER_RANDOM_INTERVAL, lambda values: float(number(values, SAMPLER_RANDOM_INTERVAL))),
+)
+"""The elements that tell a rate, in the order in which they count, and how."""
 
 
 def algorithm_of(values: OptionValues) -> str:

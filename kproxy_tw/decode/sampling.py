@@ -8,6 +8,7 @@ then is filled from the configuration, in :mod:`kproxy_tw.sample.rates`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,7 @@ def _links(values: Values, clocks: Clocks) -> Iterator[Link]:
         numbers = values.get(port)
         if numbers is not None:
             ports = numbers.astype(np.uint64, copy=False)
-            yield from _by_domain(clocks, "domain", lambda table, rows, ports=ports: _of_interfaces(table, ports[rows]))
+            yield from _by_domain(clocks, "domain", partial(_of_interfaces, ports))
     header = clocks.sampling
     if header is not None:
         yield "header", header.astype(np.float64)
@@ -107,8 +108,8 @@ def _by_domain(
     yield origin, rates
 
 
-def _of_interfaces(table: SamplingTable, ports: Column) -> Column:
-    return _looked_up(table.interfaces, table.interface_rates, ports)
+def _of_interfaces(ports: Column, table: SamplingTable, rows: Column | slice) -> Column:
+    return _looked_up(table.interfaces, table.interface_rates, ports[rows])
 
 
 def _looked_up(keys: Column, rates: Column, wanted: Column) -> Column:

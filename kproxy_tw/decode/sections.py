@@ -53,7 +53,7 @@ def _ip_links(run: Run) -> Octets:
 
 
 def _count(batch: FlowBatch, values: Values, run: Run) -> None:
-    """A record without counters is one packet; its size is that of the IP packet, else of the frame, else what is there."""
+    """A record without counters is one packet, as large as the IP packet, else the frame, else what was captured."""
     if "in_bytes" in batch.columns or "out_bytes" in batch.columns:
         return
     sizes: Column = run.sizes

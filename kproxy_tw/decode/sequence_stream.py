@@ -28,7 +28,8 @@ MAX_MISSING = 64
 """Ranges that may be missing at the same time; beyond it the oldest is taken for lost at once."""
 
 RECENT = 64
-"""Numbers not older than so many turns may come once more and are duplicates; older ones mean a new beginning."""
+"""Numbers not much older than those of so many turns ago may come once more and are duplicates; older ones mean a new
+beginning."""
 
 RESTART_MS = 5_000
 """An uptime that goes back by more than this is no reordering."""
@@ -43,10 +44,13 @@ VOTES = 3
 """Transitions that have to agree on another way of counting before it is believed."""
 
 RECORDS, FLOWS, PACKETS = "records", "flows", "packets"
+FLOWS_AFTER = "flows with those of the message"
+"""As softflowd does: the number is that behind the message's flows, not before them."""
+
 COUNTED = {"netflow5": FLOWS, "netflow9": PACKETS, "ipfix": RECORDS, "sflow": PACKETS, "sflow_samples": PACKETS}
 """What each protocol's sequence numbers count."""
 
-LEARNS = {"netflow9": (PACKETS, RECORDS, FLOWS), "ipfix": (RECORDS, FLOWS, PACKETS)}
+LEARNS = {"netflow9": (PACKETS, RECORDS, FLOWS), "ipfix": (RECORDS, FLOWS, PACKETS, FLOWS_AFTER)}
 """What exporters of a protocol are known to count, the likelier first."""
 
 Integers = npt.NDArray[np.int64]
@@ -55,6 +59,10 @@ Integers = npt.NDArray[np.int64]
 def distance(later: int, earlier: int) -> int:
     """How far ``later`` is ahead of ``earlier`` modulo 2**32; negative when it is behind."""
     return (later - earlier + HALF) % MODULUS - HALF
+
+
+Datagram = tuple[int, int, int]
+"""Sequence number, flow records, option records."""
 
 
 @attrs.frozen(eq=False)
@@ -84,7 +92,17 @@ class Arrivals:
         """By how much each raises the sequence number when ``counted`` is what the exporter counts."""
         if counted == PACKETS:
             return np.ones_like(self.numbers)
-        return self.flows if counted == FLOWS else self.flows + self.options
+        return self.flows + self.options if counted == RECORDS else self.flows
+
+    def firsts(self, counted: str) -> Integers:
+        """The number of the first unit in each."""
+        if counted != FLOWS_AFTER:
+            return self.numbers
+        return np.where(self.flows < 0, self.numbers, (self.numbers - self.flows) % MODULUS)
+
+    def one(self, index: int) -> Datagram:
+        """Number, flows and options of one of them."""
+        return int(self.numbers[index]), int(self.flows[index]), int(self.options[index])
 
 
 @attrs.define
@@ -93,6 +111,17 @@ class _Missing:
     count: int
     seen_ns: int
     doubtful: bool
+
+
+@attrs.frozen(slots=True)
+class _Run:
+    """Datagrams without a break between them; ``units`` is ``None`` when nobody knows their number."""
+
+    first: int
+    units: int | None
+    datagrams: int
+    clock: int
+    received_ns: int
 
 
 @attrs.define(eq=False)
@@ -107,7 +136,8 @@ class SequenceStream:
     :ivar late: units that came out of order, in time.
     :ivar duplicates: units that came again (or much too late, and are in ``lost``).
     :ivar restarts: how often the exporter began anew.
-    :ivar lost_while_away: those of ``lost`` that were sent while no kproxy ran.
+    :ivar lost_while_away: units sent between the last save of a predecessor's state and our first datagram; not in
+        ``lost``: after a crash, some of them may have come.
     """
 
     flow_type: str
@@ -122,11 +152,10 @@ class SequenceStream:
     _expected: int | None = None
     _clock: int = 0
     _away: bool = False
-    _last: tuple[int, int, int] | None = None
+    _last: Datagram | None = None
     _missing: list[_Missing] = attrs.field(factory=list)
     _recent: deque[int] = attrs.field(factory=lambda: deque(maxlen=RECENT))
-    _votes: int = 0
-    _candidate: str = ""
+    _votes: dict[str, int] = attrs.field(factory=dict)
 
     @counted.default
     def _protocol_counts(self) -> str:
@@ -149,6 +178,28 @@ class SequenceStream:
         self.received += count
         return True
 
+    def skim(self, arrivals: Arrivals) -> bool:
+        """Take single units in one step of which many are missing and none is out of order.
+
+        :return: whether that is so; else nothing is taken.
+        """
+        if self._expected is None or self._missing:
+            return False
+        before = np.concatenate([[self._expected], (arrivals.numbers[:-1] + 1) % MODULUS])
+        ahead = (arrivals.numbers - before + HALF) % MODULUS - HALF
+        if ahead.min() < 0 or ahead.max() > MAX_JUMP or self._went_back(int(arrivals.clock[0])):
+            return False
+        self._recent.append(int(arrivals.numbers[0]))
+        self._expected, self._clock = (int(arrivals.numbers[-1]) + 1) % MODULUS, int(arrivals.clock[-1])
+        self._last, self._away = None, False
+        self.received += len(ahead)
+        holes = np.flatnonzero(ahead)[-MAX_MISSING:].tolist()
+        self.lost += int(ahead.sum()) - int(ahead[holes].sum())
+        for row in holes:
+            self._missing.append(_Missing(int(before[row]), int(ahead[row]), int(arrivals.received_ns[row]), False))
+        self.settle(int(arrivals.received_ns[-1]))
+        return True
+
     def take(self, arrivals: Arrivals) -> int:
         """Take datagrams in. :return: how often the exporter began anew among them."""
         restarts = self.restarts
@@ -161,6 +212,8 @@ class SequenceStream:
     def settle(self, now_ns: int) -> None:
         """What has been missing for too long at ``now_ns`` is lost."""
         while self._missing and self._missing[0].seen_ns + REORDER_NS < now_ns:
+            if self._missing[0].doubtful and self._votes:
+                break  # the next datagram tells whether it is one
             self.lost += self._missing.pop(0).count
 
     def save(self) -> dict[str, object]:
@@ -172,7 +225,11 @@ class SequenceStream:
         expected, clock, counted = saved.get("expected"), saved.get("clock"), saved.get("counted")
         if expected is None:
             return
-        if not isinstance(expected, int) or not isinstance(clock, int) or counted not in (RECORDS, FLOWS, PACKETS):
+        if (
+            not isinstance(expected, int)
+            or not isinstance(clock, int)
+            or counted not in (RECORDS, FLOWS, PACKETS, FLOWS_AFTER)
+        ):
             raise MalformedInput("saved sequence numbers are not what they should be")
         self._expected, self._clock, self._away = expected % MODULUS, clock % MODULUS, True
         self.counted = str(counted)
@@ -180,46 +237,43 @@ class SequenceStream:
     def _take(self, arrivals: Arrivals, steps: Integers) -> int:
         """Take runs, which have no break in them, until the way of counting changes. :return: datagrams taken."""
         known = (arrivals.flows >= 0) | (self.counted == PACKETS)
-        following = (arrivals.numbers + steps) % MODULUS
-        breaks = np.flatnonzero((arrivals.numbers[1:] != following[:-1]) | ~known[:-1]) + 1
+        firsts, received_ns = arrivals.firsts(self.counted), arrivals.received_ns
+        following = (firsts + steps) % MODULUS
+        breaks = np.flatnonzero((firsts[1:] != following[:-1]) | ~known[:-1]) + 1
         bounds = [0, *breaks.tolist(), len(steps)]
         for first, behind in itertools.pairwise(bounds):
             last = behind - 1
-            number, counted = int(arrivals.numbers[first]), self.counted
-            units = int(steps[first:behind].sum()) if known[last] else None
-            moved = self._run(
-                number, units, behind - first, int(arrivals.clock[first]), int(arrivals.received_ns[first])
-            )
+            counted, doubtful = self.counted, self._vote(arrivals.one(first))
             if self.counted != counted:
-                self._expected = number
+                self._expected = None
                 return first
-            if moved:
-                self._clock = int(arrivals.clock[last])
-                self._last = int(arrivals.numbers[last]), int(arrivals.flows[last]), int(arrivals.options[last])
+            run = _Run(
+                int(firsts[first]),
+                int(steps[first:behind].sum()) if known[last] else None,
+                behind - first,
+                int(arrivals.clock[first]),
+                int(received_ns[first]),
+            )
+            if self._run(run, doubtful=doubtful):
+                self._clock, self._last = int(arrivals.clock[last]), arrivals.one(last)
                 self._expected = int(following[last]) if known[last] else None
-        self.settle(int(arrivals.received_ns[-1]))
+        self.settle(int(received_ns[-1]))
         return len(steps)
 
-    def _run(self, first: int, units: int | None, datagrams: int, clock: int, now_ns: int) -> bool:
-        """Take numbers from ``first`` on; ``None`` units when their number is not known.
+    def _run(self, run: _Run, *, doubtful: bool) -> bool:
+        """Take numbers without a break.
 
+        :param doubtful: they are where they should be if the exporter counts otherwise than we think.
         :return: whether the sequence goes on behind them; not behind late ones and duplicates.
         """
-        ahead = 0 if self._expected is None else distance(first, self._expected)
-        if ahead:
-            otherwise = self._counts_otherwise(first)
-            if ahead > 0:
-                self._ahead(ahead, clock, now_ns, doubtful=otherwise)
-            elif not otherwise and self._behind(first, datagrams if units is None else units, clock):
-                return False
-            if self._votes >= VOTES:
-                self._believe()
-                return True
-        elif self._votes and self._last is not None and self._ways()[self._candidate] != self._ways()[self.counted]:
-            self._votes = 0
+        ahead = 0 if self._expected is None else distance(run.first, self._expected)
+        if ahead > 0:
+            self._ahead(ahead, run, doubtful=doubtful)
+        elif ahead < 0 and not doubtful and self._behind(run):
+            return False
         self._away = False
-        self._recent.append(first)
-        self.received += units or 0
+        self._recent.append(run.first)
+        self.received += run.units or 0
         return True
 
     def _begin_anew(self) -> None:
@@ -228,25 +282,28 @@ class SequenceStream:
         self._missing.clear()
         self._recent.clear()
 
-    def _ahead(self, ahead: int, clock: int, now_ns: int, *, doubtful: bool) -> None:
+    def _ahead(self, ahead: int, run: _Run, *, doubtful: bool) -> None:
         """Numbers were skipped: they are missing, or the exporter began anew."""
-        if ahead > (MAX_AWAY_JUMP if self._away else MAX_JUMP) or self._went_back(clock):
+        if ahead > (MAX_AWAY_JUMP if self._away else MAX_JUMP) or self._went_back(run.clock):
             self._begin_anew()
             return
         if self._away:
             self.lost_while_away += ahead
-        self._missing.append(_Missing(self._expected or 0, ahead, now_ns, doubtful))
+            return
+        self._missing.append(_Missing(self._expected or 0, ahead, run.received_ns, doubtful))
         if len(self._missing) > MAX_MISSING:
             self.lost += self._missing.pop(0).count
 
-    def _behind(self, first: int, units: int, clock: int) -> bool:
+    def _behind(self, run: _Run) -> bool:
         """Numbers passed before. :return: whether they are late or duplicates; else it is a new beginning."""
-        found = self._fill(first, units)
+        units = run.datagrams if run.units is None else run.units
+        found = self._fill(run.first, units)
         if found:
             self.late += found
             self.received += found
             return True
-        if self._began_anew(clock) or not self._recent or distance(first, self._recent[0]) < 0:
+        oldest = self._recent[0] if self._recent else self._expected or 0
+        if self._began_anew(run.clock) or distance(run.first, oldest) < -RECENT * max(1, units):
             self._begin_anew()
             return False
         self.duplicates += units
@@ -279,25 +336,28 @@ class SequenceStream:
             return distance(clock, self._clock) > 0
         return self._went_back(clock)
 
-    def _ways(self) -> dict[str, int]:
-        """The step behind the last datagram, by what is counted."""
-        _number, flows, options = self._last or (0, 0, 0)
-        return {RECORDS: flows + options, FLOWS: flows, PACKETS: 1}
+    def _vote(self, here: Datagram) -> bool:
+        """Compare the step from the last datagram with every way of counting; believe one that has proved right.
 
-    def _counts_otherwise(self, first: int) -> bool:
-        """Whether the step from the last datagram to this one is right if something else is counted."""
-        if self._last is None or self._last[1] < 0:
+        :return: whether the step is right for another way, and wrong for the present one.
+        """
+        candidates = LEARNS.get(self.flow_type)
+        if not candidates or self._last is None or min(self._last[1], here[1]) < 0:
             return False
-        step, ways = distance(first, self._last[0]), self._ways()
-        for candidate in LEARNS.get(self.flow_type, ()):
-            if step == ways[candidate] != ways[self.counted]:
-                self._votes = self._votes + 1 if candidate == self._candidate else 1
-                self._candidate = candidate
-                return True
-        self._votes = 0
-        return False
+        number, flows, options = self._last
+        step = distance(here[0], number)
+        ways = {RECORDS: flows + options, FLOWS: flows, PACKETS: 1, FLOWS_AFTER: here[1]}
+        if step == ways[self.counted]:
+            self._votes = {way: votes for way, votes in self._votes.items() if ways[way] == step}
+            return False
+        self._votes = {way: self._votes.get(way, 0) + 1 for way in candidates if ways[way] == step}
+        for way, votes in self._votes.items():
+            if votes >= VOTES:
+                self._believe(way)
+                break
+        return bool(self._votes)
 
-    def _believe(self) -> None:
-        """Count as the candidate says from now on; nothing is missing that it explains."""
-        self.counted, self._votes = self._candidate, 0
+    def _believe(self, way: str) -> None:
+        """Count so from now on; nothing is missing that it explains."""
+        self.counted, self._votes = way, {}
         self._missing = [hole for hole in self._missing if not hole.doubtful]

@@ -13,10 +13,13 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.reader import Reader
+from kproxy_tw.reader import Reader, trusted_unpacker
 
-MAX_RECORDS = 64
+MAX_RECORDS = 16
 """Records read from one counter sample; agents send at most a dozen."""
+
+MAX_BYTES = 4096
+"""Bytes of a counter sample that are looked at; agents send some hundred."""
 
 MAX_TEXT = 64
 
@@ -25,6 +28,11 @@ Record = Mapping[str, Counter]
 
 UNKNOWN = {"I": 0xFFFFFFFF, "Q": 0xFFFFFFFFFFFFFFFF}
 """What an agent sends for a counter that it does not have; such a counter is left out."""
+
+
+ALL_BITS = frozenset(UNKNOWN.values())
+
+_PREFIX = trusted_unpacker("II")
 
 
 @attrs.frozen(kw_only=True)
@@ -54,10 +62,16 @@ class Layout:
     :ivar name: its name.
     :ivar fields: name and type of each field: ``I`` and ``Q`` unsigned of 4 and 8 bytes, ``f`` a float, ``s`` a text,
         ``u`` 16 bytes, ``m`` a MAC address in 8 bytes, ``b`` 4 bytes.
+    :ivar names: the names alone.
+    :ivar size: bytes of a record with all fields, 0 where it has others than integers.
+    :ivar unpack: reads all fields of such a record at once.
     """
 
     name: str
     fields: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
+    size: int
+    unpack: Callable[[bytes, int], tuple[int, ...]]
 
 
 def _layout(name: str, text: str) -> Layout:
@@ -67,7 +81,12 @@ def _layout(name: str, text: str) -> Layout:
             kind = word[:-1]
         else:
             fields.append((word, kind))
-    return Layout(name, tuple(fields))
+    codes = "".join(kind for _name, kind in fields)
+    plain = not codes.strip("IQ")
+    size = 4 * codes.count("I") + 8 * codes.count("Q") if plain else 0
+    return Layout(
+        name, tuple(fields), tuple(field for field, _kind in fields), size, trusted_unpacker(codes if plain else "")
+    )
 
 
 _NET = "Q: InOctets I: InPackets InErrors InDrops Q: OutOctets I: OutPackets OutErrors OutDrops"
@@ -75,9 +94,9 @@ _NET = "Q: InOctets I: InPackets InErrors InDrops Q: OutOctets I: OutPackets Out
 COUNTER_RECORDS: Mapping[int, Layout] = {
     1: _layout(
         "Interface",
-        "I: Index Type Q: Speed I: Direction Status Q: InOctets I: InUcastPkts InMulticastPkts InBroadcastPkts InDiscards"
-        " InErrors InUnknownProtos Q: OutOctets I: OutUcastPkts OutMulticastPkts OutBroadcastPkts OutDiscards OutErrors"
-        " PromiscuousMode",
+        "I: Index Type Q: Speed I: Direction Status Q: InOctets I: InUcastPkts InMulticastPkts InBroadcastPkts"
+        " InDiscards InErrors InUnknownProtos Q: OutOctets I: OutUcastPkts OutMulticastPkts OutBroadcastPkts"
+        " OutDiscards OutErrors PromiscuousMode",
     ),
     2: _layout(
         "Ethernet",
@@ -90,9 +109,9 @@ COUNTER_RECORDS: Mapping[int, Layout] = {
         "Wireless",
         "TransmittedFragmentCount MulticastTransmittedFrameCount FailedCount RetryCount MultipleRetryCount"
         " FrameDuplicateCount RTSSuccessCount RTSFailureCount ACKFailureCount ReceivedFragmentCount"
-        " MulticastReceivedFrameCount FCSErrorCount TransmittedFrameCount WEPUndecryptableCount QoSDiscardedFragmentCount"
-        " AssociatedStationCount QoSCFPollsReceivedCount QoSCFPollsUnusedCount QoSCFPollsUnusableCount"
-        " QoSCFPollsLostCount",
+        " MulticastReceivedFrameCount FCSErrorCount TransmittedFrameCount WEPUndecryptableCount"
+        " QoSDiscardedFragmentCount AssociatedStationCount QoSCFPollsReceivedCount QoSCFPollsUnusedCount"
+        " QoSCFPollsUnusableCount QoSCFPollsLostCount",
     ),
     7: _layout(
         "LagPort",
@@ -134,20 +153,32 @@ COUNTER_RECORDS: Mapping[int, Layout] = {
 
 def read_counters(sample: CounterSample) -> dict[str, Record]:
     """Its records by name; of two of a kind the first. What is cut off or unknown is left out: nothing is raised."""
-    reader = Reader(sample.records)
+    records, position = sample.records, 0
     found: dict[str, Record] = {}
     for _ in range(MAX_RECORDS):
-        if reader.remaining < 8:
+        start = position + 8
+        if start > len(records):
             break
-        kind, size = reader.u32(), reader.u32()
-        if size > reader.remaining:
+        kind, size = _PREFIX(records, position)
+        if start + size > len(records):
             break
-        body = reader.part(size)
-        reader.skip(min(-size % 4, reader.remaining))
+        position = start + size + -size % 4
         layout = COUNTER_RECORDS.get(kind)
-        if layout is not None and layout.name not in found:
-            found[layout.name] = _read(layout, body)
+        if layout is None or layout.name in found:
+            continue
+        if layout.size and size >= layout.size:
+            found[layout.name] = _read_integers(layout, records, start)
+        else:
+            found[layout.name] = _read(layout, Reader(records, start, start + size))
     return found
+
+
+def _read_integers(layout: Layout, records: bytes, start: int) -> Record:
+    """The common case."""
+    values = layout.unpack(records, start)
+    if ALL_BITS.isdisjoint(values):
+        return dict(zip(layout.names, values, strict=True))
+    return {name: value for (name, kind), value in zip(layout.fields, values, strict=True) if value != UNKNOWN[kind]}
 
 
 def _read(layout: Layout, reader: Reader) -> Record:

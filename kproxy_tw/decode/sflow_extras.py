@@ -2,8 +2,8 @@
 
 A record is read only when the device has a custom column for something in it.
 
-Sources: sFlow Version 5, section 5; the structures published at sflow.org (tunnels 2012, NAT port, egress queue, ACL and
-function names, drop notification 2020).
+Sources: sFlow Version 5, section 5; the structures published at sflow.org (tunnels 2012, NAT port, egress queue, ACL
+and function names, drop notification 2020).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ ADDRESS_BYTES = 17
 
 Value = int | bytes
 Values = Mapping[str, Value]
+NOTHING: Values = {}
 
 
 @attrs.frozen
@@ -46,9 +47,12 @@ class Extra:
     names: Sequence[str]
     parse: Callable[[Reader], Values]
 
+    def _values(self, record: bytes) -> Values:
+        return self.parse(Reader(record))
+
     def read(self, batch: FlowBatch, samples: Samples, spans: Spans, wanted: Collection[str]) -> None:
         """Fill the wanted columns of the samples with this record."""
-        found, which = read_distinct(samples, spans, self.parse, {})
+        found, which = read_distinct(samples, spans, self._values, NOTHING)
         for name in self.names:
             if folded(name) not in wanted:
                 continue
@@ -60,9 +64,7 @@ class Extra:
 
 @lru_cache(maxsize=64)
 def _extras(wanted: frozenset[str]) -> Mapping[int, Extra]:
-    return {
-        kind: extra for kind, extra in EXTRAS.items() if any(folded(name) in wanted for name in extra.names)
-    }
+    return {kind: extra for kind, extra in EXTRAS.items() if any(folded(name) in wanted for name in extra.names)}
 
 
 def wanted_extras(wanted: Collection[str]) -> Mapping[int, Extra]:
@@ -177,7 +179,9 @@ EXTRAS: Mapping[int, Extra] = {
     1006: Extra(tuple(f"mpls_label_{depth + 1}" for depth in range(MAX_LABELS)), _mpls),
     1007: Extra(("post_nat_src_addr", "post_nat_dst_addr"), _nat),
     1008: Extra(("mpls_tunnel_name",), lambda reader: {"mpls_tunnel_name": _text(reader)}),
-    1009: Extra(("mpls_vc_name", "mpls_vc_id"), lambda reader: {"mpls_vc_name": _text(reader), "mpls_vc_id": reader.u32()}),
+    1009: Extra(
+        ("mpls_vc_name", "mpls_vc_id"), lambda reader: {"mpls_vc_name": _text(reader), "mpls_vc_id": reader.u32()}
+    ),
     1012: Extra(("stripped_vlan",), _vlan_tunnel),
     1020: Extra(("post_nat_src_port", "post_nat_dst_port"), _nat_port),
     1023: _IPV4_TUNNEL,

@@ -1,7 +1,8 @@
 """The sFlow extended gateway record: what BGP knows of a sampled packet's route.
 
-Packets of one route carry equal records. Where the router's own AS is concerned, this follows goflow2 and akvorado: an empty destination path is a
-destination in the router's own AS, a source AS of 0 a source in it (sfcapd, sflowtool and pmacct leave 0 in both).
+Packets of one route carry equal records. Where the router's own AS is concerned, this follows goflow2 and akvorado: an
+empty destination path is a destination in the router's own AS, a source AS of 0 a source in it (sfcapd, sflowtool and
+pmacct leave 0 in both).
 
 Source: sFlow Version 5, ``extended_gateway`` (enterprise 0, format 1003).
 """
@@ -9,6 +10,7 @@ Source: sFlow Version 5, ``extended_gateway`` (enterprise 0, format 1003).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import attrs
 import numpy as np
@@ -22,6 +24,10 @@ from kproxy_tw.reader import Reader
 
 MAX_TEXT = 384
 """Bytes of an AS path or of a list of communities; what goes beyond is left out at a whole number."""
+
+KNOWN_ROUTES = 4096
+KNOWN_BYTES = 256
+"""Records that are kept with what was read in them, for routes come again; longer ones are not kept."""
 
 AS_SET = 1
 """A path segment without order; the other kind, 2, is a sequence."""
@@ -48,7 +54,7 @@ class Gateway:
 
 def read_gateways(batch: FlowBatch, samples: Samples, spans: Spans) -> None:
     """Fill the routing columns of the samples that carry the record; a damaged record leaves zeros."""
-    gateways, which = read_distinct(samples, spans, parse_gateway, Gateway())
+    gateways, which = read_distinct(samples, spans, _gateway, Gateway())
     for name in NUMBERS:
         values = np.array([getattr(gateway, name) for gateway in gateways], np.uint32)
         put(batch, name, spans.rows, values[which])
@@ -69,6 +75,15 @@ def _put_next_hops(batch: FlowBatch, gateways: Sequence[Gateway], which: Offsets
     hops6 = np.frombuffer(b"".join(gateway.next_hop6 for gateway in gateways), np.uint8).reshape(-1, 16)[which]
     told6 = hops6.any(axis=1)
     put(batch, "ipv6_dst_next_hop", rows[told6], hops6[told6])
+
+
+def _gateway(record: bytes) -> Gateway:
+    return _known(record) if len(record) <= KNOWN_BYTES else parse_gateway(Reader(record))
+
+
+@lru_cache(maxsize=KNOWN_ROUTES)
+def _known(record: bytes) -> Gateway:
+    return parse_gateway(Reader(record))
 
 
 def parse_gateway(reader: Reader) -> Gateway:

@@ -103,7 +103,9 @@ def _read_raw_headers(
     packets = Spans(spans.rows, starts, starts + captured)
     if inner is not None:
         packets, links = _moved_in(octets, packets, links, inner[spans.rows])
-    flows = parse_headers(octets, packets.starts, packets.ends - packets.starts, links, decap=inner is not None, wanted=wanted)
+    flows = parse_headers(
+        octets, packets.starts, packets.ends - packets.starts, links, decap=inner is not None, wanted=wanted
+    )
     for name, values in flows.columns.items():
         put(batch, name, spans.rows, values)
     for name, values in flows.custom.items():

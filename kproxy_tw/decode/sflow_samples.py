@@ -120,7 +120,8 @@ class Interfaces:
 
     def local(self) -> Mask:
         """Which are the agent itself."""
-        return (self.formats == INDEX) & ((self.numbers == LOCAL[0]) | (self.numbers == LOCAL[1]))
+        found: Mask = (self.formats == INDEX) & ((self.numbers == LOCAL[0]) | (self.numbers == LOCAL[1]))
+        return found
 
     def indices(self) -> Words:
         """The ifIndex; 0 where there is none: unknown, local, discarded, several."""
@@ -138,8 +139,10 @@ def gather(sets: Sequence[RecordSet], chosen: Offsets | None) -> Iterator[Sample
         chosen = np.arange(counts.sum())
     for first in range(0, len(chosen), BATCH_SAMPLES):
         part = chosen[first : first + BATCH_SAMPLES]
-        used, owners = np.unique(np.searchsorted(ends, part, side="right"), return_inverse=True)
-        yield _join([sets[index] for index in used.tolist()], owners, part - (ends - counts)[used][owners])
+        owners = np.searchsorted(ends, part, side="right")
+        fresh = np.diff(owners, prepend=-1) > 0  # ``chosen`` ascends, so each set's samples stand together
+        used = owners[fresh]
+        yield _join([sets[index] for index in used.tolist()], np.cumsum(fresh) - 1, part - (ends - counts)[owners])
 
 
 def _join(sets: Sequence[RecordSet], owners: Offsets, numbers: Offsets) -> Samples:
@@ -186,7 +189,7 @@ def _distinct(tags: Words) -> set[int]:
     """The different numbers; at one depth most samples have the same kind of record."""
     if (tags == tags[0]).all():
         return {int(tags[0])}
-    return set(np.unique(tags).tolist())
+    return set(tags.tolist())
 
 
 def _in_words(sizes: Words) -> Offsets:
@@ -196,7 +199,9 @@ def _in_words(sizes: Words) -> Offsets:
 def _first_of_each(parts: Sequence[Spans]) -> Spans:
     if len(parts) == 1:
         return parts[0]
-    rows, firsts = np.unique(np.concatenate([part.rows for part in parts]), return_index=True)
+    rows = np.concatenate([part.rows for part in parts])
+    order = np.argsort(rows, kind="stable")
+    firsts = order[np.diff(rows[order], prepend=-1) > 0]
     starts = np.concatenate([part.starts for part in parts])[firsts]
     ends = np.concatenate([part.ends for part in parts])[firsts]
-    return Spans(rows, starts, ends)
+    return Spans(rows[firsts], starts, ends)

@@ -9,18 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
+import numpy as np
 
 from kproxy_tw.decode.exporters import by_exporter
 from kproxy_tw.decode.held import HeldSet
-from kproxy_tw.decode.optionrecords import option_records
-from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
+from kproxy_tw.decode.optiondata import DOMAIN_ID, DomainOptions
+from kproxy_tw.decode.optionrecords import OptionValues, number, option_records
+from kproxy_tw.decode.records import PacketClock, RecordSet, Starts, Walk
 from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
 from kproxy_tw.decode.templates import TemplateCache
 from kproxy_tw.decode.templatestore import Template
+from kproxy_tw.decode.varlen import whole_records
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import trusted_unpacker
 
 SET_HEADER_LENGTH = 4
+
+OFFSET = np.dtype(np.uint16)
+"""Of offsets in a set, whose length has 16 bits: a set of many small records must not cost many times its size."""
+
 _SET_HEADER = trusted_unpacker("HH")
 
 LearnTemplates = Callable[[TemplateCache, int, bytes, int, int], int]
@@ -152,19 +159,20 @@ class SetWalk:
             self._flows(template, data, start, stop)
             return
         layout = template.layout
-        starts: tuple[int, ...] = ()
+        starts: Starts = ()
         if layout.is_variable:
             found, end = layout.starts(data, start, stop)
-            starts, count = tuple(found), len(found)
+            starts, count = np.array(found, OFFSET), len(found)
         else:
-            count = (stop - start) // layout.minimum
+            count = whole_records(layout.minimum, data, start, stop)
             end = start + count * layout.minimum
-        if stop - end >= layout.minimum or (count == 0 and any(data[start:stop])):
+        broken = layout.is_variable and stop - end >= layout.minimum
+        if broken or (count == 0 and any(data[start:stop])):
             self.spoiled()
         if count:
             self._keep(template, count, data[start:end], starts)
 
-    def _keep(self, template: Template, count: int, body: bytes, starts: tuple[int, ...]) -> None:
+    def _keep(self, template: Template, count: int, body: bytes, starts: Starts) -> None:
         if template.is_options:
             self._options(template, count, body)
             return
@@ -181,5 +189,13 @@ class SetWalk:
         self.others += count
         self.walk.options += count
         now = int(self.clock.received_ns) / 1e9
-        for values in option_records(template.steps, body, self.templates.allowance.claim(count, now)):
-            template.domain.learn(values, now)
+        for values in option_records(template.shape, body, self.templates.allowance.claim(count, now)):
+            self._meant(template, values).learn(values, now)
+
+    def _meant(self, template: Template, values: OptionValues) -> DomainOptions:
+        """The tables of the domain that the record is about: another one when its scope says so (RFC 7011 3.4.2.2)."""
+        domain = number(values, DOMAIN_ID)
+        if not domain or domain == self.domain:
+            return template.domain
+        version, key, _ = self.templates.key(self.dialect.version, domain, 0)
+        return self.templates.store.domains.get((version, key), template.domain)

@@ -121,6 +121,7 @@ class TemplateCache:
         """Count a template that cannot be taken in."""
         self.refused += 1
         self.last_refusal = why
+        self.notices("template_refused", "", f"refused {why}; a valid one from before stays")
 
     def withdraw(self, version: int, domain: int, template_id: int) -> None:
         """The exporter says that a template holds no longer; ignored where that is not reliable."""

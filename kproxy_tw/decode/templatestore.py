@@ -11,15 +11,24 @@ from kproxy_tw.decode.described import DOMAIN_MASK, PORT_SHIFT
 from kproxy_tw.decode.layout import TemplateLayout
 from kproxy_tw.decode.notices import Notices
 from kproxy_tw.decode.optiondata import DomainOptions
-from kproxy_tw.decode.optionrecords import Step, steps_of
+from kproxy_tw.decode.optionrecords import OptionShape, shape_of
 from kproxy_tw.decode.room import StateRoom
 from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID, valid_fields
+from kproxy_tw.decode.varlen import MOST_PADDING
 
 FLOW_TYPES = {9: "netflow9", 10: "ipfix"}
 """Version word to the public name of the protocol."""
 
+LIMIT_REACHED = (
+    "it has more templates or observation domains than are kept (-max_templates, -max_template_domains), or all"
+    " exporters together have (-max_templates_total): those used longest ago make room"
+)
+
 MAX_TEACHERS = 8
 """Ports that are remembered as having sent a template."""
+
+NO_OPTIONS = OptionShape()
+"""The shape of a template of data records."""
 
 Key = tuple[int, int, int]
 """Version, domain key (see :mod:`~kproxy_tw.decode.described`), template id."""
@@ -52,9 +61,9 @@ class Template:
     :ivar refreshed: seconds since 1970 when it was sent last.
     :ivar restored: it was taken over from before a restart and was not sent again since.
     :ivar teachers: source ports that have sent it.
-    :ivar flow_length: bytes of a record if its records are flows of one length and of the sender itself, else 0: what
-        the walk asks first.
-    :ivar steps: how to read its records, of an options template.
+    :ivar flow_length: bytes of a record if its records are flows of one length, of the sender itself and longer than
+        padding, else 0: what the walk asks first.
+    :ivar shape: how to read its records, of an options template.
     """
 
     content: bytes
@@ -64,13 +73,14 @@ class Template:
     refreshed: float = 0.0
     restored: bool = False
     teachers: set[int] = attrs.field(factory=set)
-    steps: tuple[Step, ...] = ()
+    shape: OptionShape = NO_OPTIONS
     flow_length: int = attrs.field(init=False)
 
     @flow_length.default
     def _flow_length(self) -> int:
-        plain = not (self.is_options or self.layout.is_variable or self.layout.exporters)
-        return self.layout.minimum if plain else 0
+        layout = self.layout
+        special = self.is_options or layout.is_variable or layout.exporters or layout.minimum <= MOST_PADDING
+        return 0 if special else layout.minimum
 
     @property
     def is_options(self) -> bool:
@@ -115,8 +125,8 @@ class TemplateStore:
         if layout is None or template_id < FIRST_TEMPLATE_ID:
             fields = valid_fields(content, version, template_id, scopes)
             layout = self._layouts[version, scopes, content] = TemplateLayout(FLOW_TYPES[version], fields)
-        steps = steps_of(layout, scopes, version) if scopes else ()
-        return Template(content, scopes, layout, self._options(version, domain), steps=steps)
+        shape = shape_of(layout, scopes, version) if scopes else NO_OPTIONS
+        return Template(content, scopes, layout, self._options(version, domain), shape=shape)
 
     def put(self, key: Key, template: Template) -> None:
         """Store a template in the place of what had its number; others make room."""
@@ -185,6 +195,7 @@ class TemplateStore:
     def _evict(self, key: Key) -> None:
         self.remove(key)
         self.evicted += 1
+        self._notices("limit_reached", "templates", LIMIT_REACHED)
 
     def _count(self, templates: int, fields: int) -> None:
         self._fields += fields

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from kproxy_tw.decode.derive import ICMP, ICMPV6
+from kproxy_tw.decode.derive import ICMP, ICMPV6, TCP_FLAG_BITS
 from kproxy_tw.decode.elements import REVERSED
 from kproxy_tw.decode.plan import Values
 from kproxy_tw.decode.spans import Offsets
@@ -99,12 +99,10 @@ def _exchanged(
     names = dict.fromkeys([*columns, *(partner[name] for name in columns if name in partner)])
     longer = {}
     for name in names:
-        source = columns.get(partner.get(name, name))
-        own = columns.get(name)
-        example = own if own is not None else source
-        assert example is not None
-        tail = np.zeros((len(rows), *example.shape[1:]), example.dtype) if source is None else source[rows]
-        head = np.zeros((length, *example.shape[1:]), example.dtype) if own is None else own
+        other = partner.get(name, name)
+        example = columns[name if name in columns else other]
+        head = columns[name] if name in columns else np.zeros((length, *example.shape[1:]), example.dtype)
+        tail = columns[other][rows] if other in columns else np.zeros((len(rows), *example.shape[1:]), example.dtype)
         longer[name] = np.concatenate([head, tail])
     return longer
 
@@ -121,7 +119,8 @@ def _as_told(columns: dict[str, Column], values: Values, rows: Offsets, length: 
             continue
         if column not in columns:
             columns[column] = np.zeros(length + len(rows), NUMBERS[column])
-        columns[column][length:] = np.where(told[rows] != 0, told[rows], columns[column][length:])
+        news = told[rows] & TCP_FLAG_BITS if column == "tcp_flags" else told[rows]
+        columns[column][length:] = np.where(news != 0, news, columns[column][length:])
 
 
 def _icmp(columns: dict[str, Column], batch: FlowBatch, rows: Offsets) -> None:

@@ -47,11 +47,11 @@ class Sighting:
 
 
 def sightings(fields: Iterable[tuple[int, int, Place]]) -> tuple[Sighting, ...]:
-    """One for each field (enterprise, number, place) that no table knows."""
+    """One for each field (enterprise, number, place) that no table knows and that takes room."""
     return tuple(
         Sighting(pen, number, VARIABLE if place.variable >= 0 else place.length, place)
         for pen, number, place in fields
-        if (pen, number) not in ELEMENTS
+        if (pen, number) not in ELEMENTS and (place.length or place.variable >= 0)
     )
 
 

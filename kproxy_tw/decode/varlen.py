@@ -1,4 +1,4 @@
-"""Records with fields whose length each record tells (RFC 7011 section 7; some NetFlow v9 exporters send the same form).
+"""Records with fields whose length each record tells (RFC 7011 section 7; some NetFlow v9 exporters send the same).
 
 Such a record is a row of fixed-length *segments* with length-told bytes between them. The walk finds where each record
 begins; when records are decoded, the segments of all of them are copied side by side, one NumPy step per segment.
@@ -22,18 +22,31 @@ MOST_PADDING = 7
 some exporters pad to 8 bytes)."""
 
 
+def whole_records(size: int, data: bytes, start: int, stop: int) -> int:
+    """How many records of a fixed length stand in ``data[start:stop]``.
+
+    Zeros at the end that are no more than padding are not counted as records, unless there is nothing else.
+    """
+    count = (stop - start) // size
+    if size > MOST_PADDING:
+        return count
+    used = len(data[start:stop].rstrip(b"\0"))
+    least = max(used, stop - start - MOST_PADDING)
+    return min(count, -(-least // size)) if used else count
+
+
 def record_starts(segments: Sequence[int], data: bytes, start: int, stop: int) -> tuple[list[int], int]:
     """Where the records in ``data[start:stop]`` begin.
 
     :param segments: lengths of the fixed parts before, between and behind the fields of variable length.
     :return: offsets from ``start``, and the offset in ``data`` behind the last whole record or the padding.
     """
-    found = []
+    found: list[int] = []
     position = start
-    minimum = sum(segments) + len(segments) - 1
     inner, last = segments[:-1], segments[-1]
-    while stop - position >= minimum:
-        if stop - position <= MOST_PADDING and not any(data[position:stop]):
+    latest, padded = stop - sum(segments) - len(inner), stop - MOST_PADDING
+    while position <= latest:
+        if position >= padded and not any(data[position:stop]):
             return found, stop
         end = position
         for length in inner:
@@ -41,13 +54,11 @@ def record_starts(segments: Sequence[int], data: bytes, start: int, stop: int) -
             if end >= stop:
                 return found, position
             size = data[end]
-            end += 1
             if size == LONG:
-                if end + 2 > stop:
+                if end + 3 > stop:
                     return found, position
-                size = data[end] << 8 | data[end + 1]
-                end += 2
-            end += size
+                size = 2 + (data[end + 1] << 8 | data[end + 2])
+            end += 1 + size
         end += last
         if end > stop:
             break

@@ -6,21 +6,30 @@ and virtual machines. Bounded: a source that has been silent longest makes room.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from kproxy_tw.decode.sflow_counters import COUNTER_RECORDS, CounterSample, Record, read_counters
+from kproxy_tw.decode.sflow_counters import COUNTER_RECORDS, CounterSample, Layout, Record, read_counters
 
 MAX_SOURCES = 4096
 """Data sources of one device. The largest chassis have some thousand interfaces."""
+
+SAMPLES_A_SECOND = 500
+"""Samples of one device that are read in a second. A chassis of 4,000 interfaces sends 200 at the usual interval."""
+
+MAX_WAITING = 4096
+"""Samples that may wait to be read: agents send those of all their interfaces at once."""
 
 MAX_SECONDS = 3600.0
 """Samples further apart give no rates: a counter may have gone round more than once."""
 
 CLOCK_SLACK_SECONDS = 60.0
 """How far the agent's uptime and our clock may disagree on the time between two samples; beyond it ours holds."""
+
+LATE_SECONDS = 10.0
+"""A sample whose uptime is further back than this is not late: the agent restarted."""
 
 WRAP32 = 1 << 32
 WRAP64 = 1 << 64
@@ -61,15 +70,41 @@ RATES: Mapping[str, Mapping[str, str]] = {
 """Record and counter to the beginning of the rate's name; its end is the unit."""
 
 
-def unit_of(name: str) -> tuple[str, int]:
+@attrs.frozen(slots=True)
+class Step:
+    """From two values of a counter to a rate.
+
+    :ivar wrap: where the counter goes round.
+    """
+
+    counter: str
+    rate: str
+    factor: int
+    wrap: int
+
+
+def _unit(counter: str) -> tuple[str, int]:
     """What a counter's rate is measured in, and how much of it one step is."""
-    if "Octets" in name:
+    if "Octets" in counter:
         return "BitsPerSecond", 8
-    if name.startswith("Bytes"):
+    if counter.startswith("Bytes"):
         return "BytesPerSecond", 1
-    if name.endswith(("Pkts", "Packets")):
+    if counter.endswith(("Pkts", "Packets")):
         return "PktsPerSecond", 1
     return "PerSecond", 1
+
+
+def _steps(layout: Layout) -> tuple[Step, ...]:
+    wraps = {name: WRAP64 if kind == "Q" else WRAP32 for name, kind in layout.fields}
+    steps = []
+    for counter, prefix in RATES.get(layout.name, {}).items():
+        unit, factor = _unit(counter)
+        steps.append(Step(counter, prefix + unit, factor, wraps[counter]))
+    return tuple(steps)
+
+
+STEPS = {layout.name: _steps(layout) for layout in COUNTER_RECORDS.values()}
+"""By kind of record."""
 
 
 @attrs.define(eq=False)
@@ -93,7 +128,7 @@ class SourceCounters:
     def take(self, sample: CounterSample) -> None:
         """The next sample; one that is older than the last is left out."""
         forward = (sample.number - self.number) % WRAP32
-        restarted = self._restarted(sample, forward)
+        restarted = self._restarted(sample)
         if not restarted and (forward == 0 or forward >= WRAP32 // 2):
             return
         seconds = 0.0 if restarted else self._seconds(sample)
@@ -106,10 +141,10 @@ class SourceCounters:
         self.records.update(found)
         self.number, self.uptime_ms, self.received_ns = sample.number, sample.uptime_ms, sample.received_ns
 
-    def _restarted(self, sample: CounterSample, forward: int) -> bool:
-        """The agent's uptime went back, far from where 32 bits go round."""
+    def _restarted(self, sample: CounterSample) -> bool:
+        """The agent's uptime went back, by more than a sample can be late, and far from where 32 bits go round."""
         back = (self.uptime_ms - sample.uptime_ms) % WRAP32
-        return 0 < back < WRAP32 // 2 and (back > CLOCK_SLACK_SECONDS * 1000 or forward >= WRAP32 // 2)
+        return LATE_SECONDS * 1000 < back < WRAP32 // 2
 
     def _seconds(self, sample: CounterSample) -> float:
         """Between the last sample and this one, by the agent's clock if that can be right."""
@@ -123,41 +158,36 @@ def rates_of(name: str, before: Record, now: Record, seconds: float) -> Mapping[
     if not before or not 0 < seconds <= MAX_SECONDS:
         return {}
     rates: dict[str, float] = {}
-    for counter, prefix in RATES.get(name, {}).items():
-        old, new = before.get(counter), now.get(counter)
-        if isinstance(old, int) and isinstance(new, int):
-            unit, factor = unit_of(counter)
-            step = (new - old) % _wrap(name, counter)
-            rates[prefix + unit] = round(rates.get(prefix + unit, 0.0) + factor * step / seconds, 3)
+    for step in STEPS.get(name, ()):
+        old, new = before.get(step.counter), now.get(step.counter)
+        if old is not None and new is not None:
+            rates[step.rate] = round(step.factor * ((new - old) % step.wrap) / seconds, 3)  # type: ignore[operator]
     speed = now.get("Speed")
-    if name == "Interface" and isinstance(speed, int) and speed > 0:
+    if name == "Interface" and speed and rates:
         for way in ("In", "Out"):
             if f"{way}BitsPerSecond" in rates:
-                rates[f"{way}Utilization"] = round(rates[f"{way}BitsPerSecond"] / speed, 6)
+                rates[f"{way}Utilization"] = round(rates[f"{way}BitsPerSecond"] / speed, 6)  # type: ignore[operator]
     return rates
-
-
-def _wrap(record: str, counter: str) -> int:
-    return _WRAPS.get((record, counter), WRAP32)
-
-
-_WRAPS = {
-    (layout.name, name): WRAP64 for layout in COUNTER_RECORDS.values() for name, kind in layout.fields if kind == "Q"
-}
 
 
 class CounterStore:
     """All sources of one device.
 
+    Reading a sample takes some ten microseconds, so that only so many are read in a second; the others wait, bounded.
+
     :param limit: sources kept.
     :ivar samples: how many samples came in.
+    :ivar skipped: how many of them were not read because too many waited.
     :ivar forgotten: sources that had to make room.
     """
 
     def __init__(self, limit: int = MAX_SOURCES) -> None:
         self._limit = limit
         self._sources: OrderedDict[Key, SourceCounters] = OrderedDict()
+        self._waiting: deque[CounterSample] = deque()
+        self._left = SAMPLES_A_SECOND
         self.samples = 0
+        self.skipped = 0
         self.forgotten = 0
 
     def __len__(self) -> int:
@@ -167,16 +197,18 @@ class CounterStore:
         """Take samples in, in the order of arrival."""
         for sample in samples:
             self.samples += 1
-            key = (sample.agent, sample.sub_agent, sample.source_class, sample.source_index)
-            source = self._sources.get(key)
-            if source is None:
-                self._sources[key] = SourceCounters(
-                    sample.number, sample.uptime_ms, sample.received_ns, dict(read_counters(sample))
-                )
-                self._make_room()
+            if self._left:
+                self._read(sample)
+            elif len(self._waiting) < MAX_WAITING:
+                self._waiting.append(sample)
             else:
-                source.take(sample)
-                self._sources.move_to_end(key)
+                self.skipped += 1
+
+    def tick(self) -> None:
+        """A second has passed: read what waits."""
+        self._left = SAMPLES_A_SECOND
+        while self._left and self._waiting:
+            self._read(self._waiting.popleft())
 
     def sources(self) -> Iterator[tuple[Key, SourceCounters]]:
         """All of them, by agent, class and index."""
@@ -185,6 +217,19 @@ class CounterStore:
     def interfaces(self) -> Iterator[tuple[Key, SourceCounters]]:
         """Those that are interfaces: what goes on to a collector of interface metrics."""
         return ((key, source) for key, source in self.sources() if "Interface" in source.records)
+
+    def _read(self, sample: CounterSample) -> None:
+        self._left -= 1
+        key = (sample.agent, sample.sub_agent, sample.source_class, sample.source_index)
+        source = self._sources.get(key)
+        if source is None:
+            self._sources[key] = SourceCounters(
+                sample.number, sample.uptime_ms, sample.received_ns, dict(read_counters(sample))
+            )
+            self._make_room()
+        else:
+            source.take(sample)
+            self._sources.move_to_end(key)
 
     def _make_room(self) -> None:
         if len(self._sources) > self._limit:

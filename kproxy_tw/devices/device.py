@@ -48,7 +48,11 @@ class SnmpV3Credentials:
     context_engine_id: str = ""
 
 
-def _read_only(columns: Mapping[str, int]) -> Mapping[str, int]:
+def _ids(columns: Mapping[str, int]) -> Mapping[str, int]:
+    return MappingProxyType(dict(columns))
+
+
+def _types(columns: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(columns))
 
 
@@ -66,6 +70,7 @@ class Device:
     :ivar plan_max_fps: the cap of its plan; 0 for not told.
     :ivar enabled: false when the API holds the device but does not want its flow.
     :ivar custom_columns: custom column name to the id that kflow carries; read-only.
+    :ivar column_types: custom column name to the type of its values in the API's words, where it tells one; read-only.
     :ivar snmp_ip: where to poll it, as configured; may be empty.
     :ivar snmp_community, snmp_v3: secrets; they never show in a ``repr`` and never go to disk.
     :ivar minimize_snmp: poll interface names and speeds only.
@@ -82,7 +87,8 @@ class Device:
     max_flow_rate: int = 0
     plan_max_fps: int = 0
     enabled: bool = True
-    custom_columns: Mapping[str, int] = attrs.field(factory=dict, converter=_read_only, hash=False)
+    custom_columns: Mapping[str, int] = attrs.field(factory=dict, converter=_ids, hash=False)
+    column_types: Mapping[str, str] = attrs.field(factory=dict, converter=_types, hash=False)
     snmp_ip: str = ""
     snmp_community: str = attrs.field(default="", repr=False)
     snmp_v3: SnmpV3Credentials | None = attrs.field(default=None, repr=False)

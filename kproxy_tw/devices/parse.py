@@ -66,6 +66,7 @@ def parse_device(obj: object) -> Device:
         plan_max_fps=_number(plan, "max_fps", default=0),
         enabled=_text(fields, "device_status") in ("", "V"),
         custom_columns=_custom_columns(fields),
+        column_types=dict(_column_types(fields)),
         snmp_ip=_text(fields, "device_snmp_ip"),
         snmp_community=_raw(fields, "device_snmp_community"),
         snmp_v3=_snmp_v3(fields.get("device_snmp_v3_conf")),
@@ -181,6 +182,14 @@ def _custom_columns(fields: Mapping[str, Any]) -> dict[str, int]:
         column = _mapping(entry, "an entry of custom_column_data")
         columns[_text(column, "col_name", required=True)] = _number(column, "field_id")
     return columns
+
+
+def _column_types(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Only of a list that :func:`_custom_columns` has checked."""
+    for column in fields.get("custom_column_data") or []:
+        kind = _text(column, "col_type")
+        if kind:
+            yield _text(column, "col_name"), kind
 
 
 def _columns_of_text(value: object) -> Iterator[tuple[str, int]]:

@@ -32,6 +32,7 @@ class ExporterSession:
     :ivar datagrams: how many datagrams it has sent.
     :ivar persistent: its state survives a restart; not that of a connection, which ends with it.
     :ivar sequences: what its sequence numbers say is missing.
+    :ivar sequences_apart: the same of ports that are told apart; at most as many as there may be.
     :ivar ports: source port to seconds since 1970 of its last datagram.
     :ivar restored_age: how old its state was when it was taken over from before a restart; ``None`` when it was not.
     :ivar swept: seconds since 1970 when old templates were looked for last.
@@ -46,6 +47,7 @@ class ExporterSession:
     datagrams: int = 0
     persistent: bool = True
     sequences: SequenceBook = attrs.field(factory=SequenceBook)
+    sequences_apart: dict[int, SequenceBook] = attrs.field(factory=dict)
     ports: OrderedDict[int, float] = attrs.field(factory=OrderedDict)
     restored_age: float | None = None
     swept: float = 0.0
@@ -65,11 +67,23 @@ class ExporterSession:
         """How often something changed that is worth to be kept over a restart."""
         return self.templates.changes + sum(domain.changes for domain in self.templates.store.domains.values())
 
+    def sequences_of(self, port: int) -> SequenceBook:
+        """The sequences of what comes from ``port``: routers that are told apart by port count each for itself."""
+        if not self.templates.splits.is_apart(port):
+            return self.sequences
+        return self.sequences_apart.setdefault(port, SequenceBook())
+
+    def books(self) -> tuple[SequenceBook, ...]:
+        """All sequences."""
+        return (self.sequences, *self.sequences_apart.values())
+
     def missing_templates(self) -> str:
         """What data waits for, in the words that people know: ``no template for 256 (domain 1)``."""
         waiting = list(self.templates.held.waiting())
         shown = [f"{key[2]} (domain {key[1] & 0xFFFFFFFF})" for key, _sets in waiting[:MAX_SHOWN_MISSING]]
         more = f" and {len(waiting) - len(shown)} more" if len(waiting) > len(shown) else ""
         sets = sum(count for _key, count in waiting)
-        what = f"no template for {', '.join(shown)}{more}" if shown else "no template for its data sets"
-        return f"{what}: {sets} data sets from {self.address} wait for it"
+        if not shown:
+            return f"no template for data sets from {self.address}, and no room to keep them until it comes"
+        what = f"no template for {', '.join(shown)}{more}"
+        return f"{what}: {sets} data set{'s' if sets != 1 else ''} from {self.address} kept until it comes"

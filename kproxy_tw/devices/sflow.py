@@ -7,16 +7,17 @@ configured alike; their flows would all be counted for one device, so it is flag
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 
 import attrs
 import numpy as np
 
 from kproxy_tw.decode.custom import folded
 from kproxy_tw.decode.records import RecordSet, Walk
-from kproxy_tw.decode.sflow_found import SflowFound
+from kproxy_tw.decode.sflow_found import SflowFound, Source
 from kproxy_tw.decode.sflow_samples import DISCARD_REASON, WORD
 from kproxy_tw.decode.sflow_sequence import SflowSequences
-from kproxy_tw.devices.counters import CounterStore, Discards
+from kproxy_tw.devices.counters import MAX_SOURCES, WRAP32, CounterStore, Discards
 from kproxy_tw.devices.device import Device
 
 MAX_AGENTS = 64
@@ -44,11 +45,14 @@ class SflowDevice:
     """Of one device.
 
     :ivar agents: source address to the agents behind it, by address.
+    :ivar agent_drops: samples that the agents dropped for want of resources, since they first told of some.
     """
 
     counters: CounterStore = attrs.field(factory=CounterStore)
     discards: Discards = attrs.field(factory=Discards)
     agents: dict[str, OrderedDict[str, AgentHeard]] = attrs.field(factory=dict)
+    agent_drops: int = 0
+    _drops: OrderedDict[Source, int] = attrs.field(factory=OrderedDict)
 
     def take(self, walk: Walk, found: SflowFound, source: str, device: Device) -> tuple[str, ...]:
         """Take in what an sFlow walk holds besides flows.
@@ -59,6 +63,7 @@ class SflowDevice:
         :return: all agents of the source, when one of them is new and not the only one.
         """
         self.counters.take(found.counters)
+        self._add_drops(found.agent_drops)
         if found.discards is not None:
             self._count(found.discards)
             if REASON_COLUMN in map(folded, device.custom_columns):
@@ -69,6 +74,15 @@ class SflowDevice:
     def forget(self, source: str) -> None:
         """The source is not this device's any longer."""
         self.agents.pop(source, None)
+
+    def _add_drops(self, drops: Mapping[Source, int]) -> None:
+        for source, count in drops.items():
+            step = (count - self._drops.get(source, count)) % WRAP32
+            self.agent_drops += step if step < WRAP32 // 2 else 0
+            self._drops[source] = count
+            self._drops.move_to_end(source)
+        while len(self._drops) > MAX_SOURCES:
+            self._drops.popitem(last=False)
 
     def _hear(self, told: SflowSequences, source: str) -> tuple[str, ...]:
         known = self.agents.setdefault(source, OrderedDict())
@@ -92,5 +106,5 @@ class SflowDevice:
         words = np.frombuffer(discards.body, ">u4")
         places = np.asarray(discards.starts) // WORD + 2 + DISCARD_REASON
         received_ns = int(np.max(np.asarray(discards.clock.received_ns)))
-        for reason, packets in zip(*np.unique(words[places], return_counts=True), strict=True):
-            self.discards.add(int(reason), int(packets), received_ns)
+        for reason, packets in Counter(words[places].tolist()).items():
+            self.discards.add(reason, packets, received_ns)

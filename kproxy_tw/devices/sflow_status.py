@@ -11,6 +11,8 @@ def sflow_status(sflow: SflowDevice) -> SflowStatus:
     """A picture of now."""
     return SflowStatus(
         counter_samples=sflow.counters.samples,
+        skipped_samples=sflow.counters.skipped,
+        agent_drops=sflow.agent_drops,
         forgotten_sources=sflow.counters.forgotten,
         sources=_sources(sflow),
         discards=tuple(

@@ -44,7 +44,8 @@ def as_api_object(device: Device) -> dict[str, object]:
         "plan": {"max_fps": device.plan_max_fps},
         "sending_ips": sorted(device.sending_addresses),
         "custom_column_data": [
-            {"col_name": name, "field_id": str(number)} for name, number in device.custom_columns.items()
+            {"col_name": name, "field_id": str(number), "col_type": device.column_types.get(name, "")}
+            for name, number in device.custom_columns.items()
         ],
         "device_snmp_ip": device.snmp_ip,
         "minimize_snmp": device.minimize_snmp,

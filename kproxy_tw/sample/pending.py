@@ -56,6 +56,8 @@ class PendingRecords:
     def add(self, records: RecordSet) -> bool:
         """Keep the records; ``False`` when there is no room for them."""
         size = len(records.body) + SET_OVERHEAD_BYTES
+        if not isinstance(records.starts, tuple):
+            size += records.starts.nbytes
         if self.bytes + size > self._max_bytes or not self._budget.claim(size):
             return False
         self._groups.setdefault(records.layout, []).append(records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import attrs
@@ -85,12 +86,8 @@ def _in_use(rates: Column, codes: Column) -> list[RateInUse]:
         return []
     if (rates == rates[0]).all() and (codes == codes[0]).all():
         return [RateInUse(float(rates[0]), RATE_ORIGINS[codes[0]], len(rates))]
-    pairs = np.stack([rates[:LOOKED_AT], codes[:LOOKED_AT].astype(np.float64)], axis=1)
-    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
-    return [
-        RateInUse(float(rate), RATE_ORIGINS[int(code)], int(count))
-        for (rate, code), count in zip(kinds[:MAX_KINDS], counts[:MAX_KINDS], strict=True)
-    ]
+    kinds = Counter(zip(rates[:LOOKED_AT].tolist(), codes[:LOOKED_AT].tolist(), strict=True))
+    return [RateInUse(rate, RATE_ORIGINS[code], flows) for (rate, code), flows in kinds.most_common(MAX_KINDS)]
 
 
 def together(found: Iterable[RateInUse]) -> tuple[RateInUse, ...]:

@@ -12,13 +12,17 @@ class CapWindow:
     :param rate: flows per second, above 0.
     :param seconds: length of a window; unused allowance is forgotten at its end.
     :param now: monotonic seconds.
+    :param carry: seconds' worth of unused allowance that outlives the end of a window; for an allowance that several
+        share, each at another moment of the second.
+    :ivar rate: flows per second that time earns from the next call on.
     """
 
-    __slots__ = ("_credit", "_end", "_last", "_seconds", "rate")
+    __slots__ = ("_carry", "_credit", "_end", "_last", "_seconds", "rate")
 
-    def __init__(self, rate: float, seconds: float, now: float) -> None:
+    def __init__(self, rate: float, seconds: float, now: float, *, carry: float = 0.0) -> None:
         self.rate = rate
         self._seconds = seconds
+        self._carry = carry
         self._credit = rate * FIRST_CREDIT_SECONDS
         self._last = now
         self._end = now + seconds
@@ -26,11 +30,15 @@ class CapWindow:
     def allowance(self, now: float) -> int:
         """How many flows may go out at ``now``; time since the last call has earned its share."""
         if now >= self._end:
-            self._credit = 0.0
+            self._credit = min(self._credit, self.rate * self._carry)
             self._end = now + self._seconds
         self._credit += self.rate * min(now - self._last, self._seconds)
         self._last = now
         return int(self._credit)
+
+    def limit(self, flows: float) -> None:
+        """Forget what is allowed beyond ``flows``."""
+        self._credit = min(self._credit, flows)
 
     def spend(self, flows: int) -> None:
         """``flows`` of the allowance went out."""

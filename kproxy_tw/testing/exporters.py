@@ -176,7 +176,7 @@ class SflowExporter:
         self._started = started
         self._rate = rate
         self._datagrams = 0
-        self._samples = 0
+        self._samples: dict[int, int] = {}
 
     def datagram(self, flows: Flows, now: float) -> bytes:
         """See :class:`Exporter`; the flow's bytes over its packets is the sampled packet's length."""
@@ -187,19 +187,20 @@ class SflowExporter:
         return struct.pack("!II4sIIII", 5, 1, agent, 0, self._datagrams, uptime, len(flows)) + samples
 
     def _sample(self, flow: np.void) -> bytes:
-        self._samples += 1
+        source = int(flow["input"])
+        number = self._samples[source] = self._samples.get(source, 0) + 1
         length = int(flow["bytes"]) // int(flow["packets"])
         header = _ethernet_header(flow, length)
         opaque = header + bytes(-len(header) % 4)
         raw = struct.pack("!IIIIII", 1, 16 + len(opaque), 1, length, FCS_BYTES, len(header)) + opaque
         body = struct.pack(
             "!IIIIIIII",
-            self._samples,
-            int(flow["input"]),
+            number,
+            source,
             self._rate,
-            self._samples * self._rate,
+            number * self._rate,
             0,
-            int(flow["input"]),
+            source,
             int(flow["output"]),
             1,
         )

@@ -63,6 +63,9 @@ def sample_template(text: str = "octetDeltaCount") -> dict[str, object]:
         "domain": 0,
         "id": 256,
         "kind": "data",
+        "port": 0,
+        "age_seconds": 12.0,
+        "restored": False,
         "record_length": 8,
         "fields": [field],
     }

@@ -61,6 +61,8 @@ class TlsConfig:
 
 @attrs.frozen
 class OwnCertificate:
+    """A certificate, those between it and its authority, and its key."""
+
     certificate: x509.Certificate
     chain: list[x509.Certificate]
     key: PrivateKey = attrs.field(repr=False)
@@ -134,6 +136,7 @@ def _read(flag: str, name: str) -> bytes:
 
 
 def certificates(flag: str, name: str) -> list[x509.Certificate]:
+    """The certificates in a PEM file. :raises ConfigError: it has none that can be read; names ``flag``."""
     try:
         return x509.load_pem_x509_certificates(_read(flag, name))
     except ValueError:
@@ -146,6 +149,7 @@ def _authorities(name: str) -> Any:
 
 
 def own_certificate(config: TlsConfig) -> OwnCertificate | None:
+    """Certificate, chain and key that ``config`` names. :raises ConfigError: a file is missing or cannot be used."""
     if not config.cert_file and not config.key_file:
         return None
     if not config.key_file:

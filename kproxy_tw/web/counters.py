@@ -21,6 +21,8 @@ def counters_document(sflow: SflowStatus) -> Document:
     others = [source for source in sflow.sources if "Interface" not in source.records]
     return {
         "Samples": sflow.counter_samples,
+        "SkippedSamples": sflow.skipped_samples,
+        "AgentDrops": sflow.agent_drops,
         "ForgottenSources": sflow.forgotten_sources,
         "Interfaces": [_interface(source) for source in interfaces],
         "Others": [_source(source) for source in others],
@@ -139,6 +141,7 @@ def page_values(sflow: SflowStatus) -> dict[str, object]:
         "omitted_interfaces": max(0, len(rows) - PAGE_INTERFACES),
         "others": others[:PAGE_INTERFACES],
         "discards": sflow.discards,
+        "agent_drops": sflow.agent_drops,
         "agents": sflow.agents,
         "several_agents": sflow.several_agents,
         "counter_samples": sflow.counter_samples,

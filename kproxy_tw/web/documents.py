@@ -16,6 +16,7 @@ from kproxy_tw.status import (
     UnregisteredStatus,
 )
 from kproxy_tw.web.counters import agents_document, counters_document
+from kproxy_tw.web.exporters import exporters_document
 from kproxy_tw.web.health import overall
 from kproxy_tw.web.text import utc_time
 
@@ -101,6 +102,7 @@ def device(device: DeviceStatus) -> Document:
         "Templates": [_template(template) for template in device.templates],
         "Counters": counters_document(device.sflow),
         "Agents": agents_document(device.sflow),
+        **exporters_document(device.exporters),
     }
 
 
@@ -148,6 +150,9 @@ def _template(template: Mapping[str, Any]) -> Document:
         "ID": template["id"],
         "Kind": template["kind"],
         "RecordLength": template["record_length"],
+        "Port": template["port"],
+        "AgeSeconds": _number(round(template["age_seconds"], 1)),
+        "Restored": template["restored"],
         "Fields": [
             {
                 "Name": field["name"],

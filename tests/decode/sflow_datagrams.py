@@ -38,11 +38,16 @@ def datagram(*samples: bytes, agent: str = "192.0.2.9", announced: int | None = 
 
 
 def flow_sample(
-    *records: bytes, rate: int = 100, interfaces: tuple[int, int] = (3, 4), announced: int | None = None
+    *records: bytes,
+    rate: int = 100,
+    interfaces: tuple[int, int] = (3, 4),
+    announced: int | None = None,
+    source: int = 3,
+    drops: int = 0,
 ) -> bytes:
-    """A compact flow sample of source 3, pool 1000, no drops; interfaces are input and output."""
+    """A compact flow sample of pool 1000; interfaces are input and output."""
     count = len(records) if announced is None else announced
-    return opaque(1, words(11, 3, rate, 1000, 0, *interfaces, count) + b"".join(records))
+    return opaque(1, words(11, source, rate, 1000, drops, *interfaces, count) + b"".join(records))
 
 
 def expanded_sample(*records: bytes, rate: int = 100, interfaces: tuple[int, int, int, int] = (0, 3, 0, 4)) -> bytes:
@@ -83,3 +88,21 @@ def gateway(
     path = b"".join(words(kind, len(numbers), *numbers) for kind, numbers in segments)
     ases = words(own, source, source_peer, len(segments))
     return opaque(1003, address(next_hop) + ases + path + words(len(communities), *communities) + words(100))
+
+
+def discarded_sample(*records: bytes, reason: int = 256, drops: int = 0, announced: int | None = None) -> bytes:
+    """A discarded packet of source 3, from interface 3."""
+    count = len(records) if announced is None else announced
+    return opaque(5, words(21, 0, 3, drops, 3, 0, reason, count) + b"".join(records))
+
+
+def text(value: bytes) -> bytes:
+    """A string with its length in front."""
+    return words(len(value)) + padded(value)
+
+
+def counters(*records: bytes, number: int = 5, source: int = 3, expanded: bool = False) -> bytes:
+    """A counter sample."""
+    if expanded:
+        return opaque(4, words(number, 0, source, len(records)) + b"".join(records))
+    return opaque(2, words(number, source, len(records)) + b"".join(records))

@@ -82,14 +82,46 @@ START = NOW_NS - 60 * 10**9
         ([(152, 8, START // 10**6)], START),
         ([(152, 8, START // 10**6), (153, 8, END // 10**6)], END),
         ([(323, 8, END // 10**6), (152, 8, START // 10**6)], END),
+        ([(152, 8, START // 10**6), (161, 4, 50_000)], START + 50 * 10**9),
+        ([(154, 8, ntp(START)), (162, 4, 50_000_000)], START + 50 * 10**9),
+        ([(161, 4, 50_000), (153, 8, END // 10**6)], END),
+        ([(155, 8, END // 1000)], END),
+        ([(157, 8, END)], END),
         ([(21, 4, 1234)], NOW_NS),
         ([(1, 4, 1)], NOW_NS),
     ],
-    ids=["s", "ms", "us", "ns", "delta", "boot", "boot-last", "start", "end-wins", "event-wins", "uptime", "none"],
+    ids=[
+        "s",
+        "ms",
+        "us",
+        "ns",
+        "delta",
+        "boot",
+        "boot-last",
+        "start",
+        "end-wins",
+        "event-wins",
+        "duration",
+        "duration-us",
+        "end-before-duration",
+        "plain-us",
+        "plain-ns",
+        "uptime",
+        "none",
+    ],
 )
 def test_ipfix_times(fields: list[tuple[int, int, int]], expected: int) -> None:
     """Every time element of IPFIX; the end wins over the event over the start; without any, the export time."""
     assert abs(ipfix_time(*fields) - expected) <= 1  # NTP fractions are not whole nanoseconds
+
+
+@pytest.mark.parametrize("off", [60 - NOW, -40 * DAY, 3 * DAY, 400 * DAY])
+def test_a_clock_that_is_far_off(off: int) -> None:
+    """What an exporter with a wrong clock says of the past is still right in relation to its own export time."""
+    assert v9_time(96_000, uptime=100_000, seconds=NOW + off) == NOW_NS - 4 * 10**9
+    data = a_set(2, template(256, (153, 8))) + a_set(256, number((NOW + off) * 1000 - 4000, 8))
+    (records,) = ipfix.walk(message(data, seconds=NOW + off), TemplateCache(), NOW_NS).sets
+    assert records.layout.columns([records], None).column("timestamp_nano").tolist() == [NOW_NS - 4 * 10**9]
 
 
 def test_ntp_beyond_2036() -> None:

@@ -186,9 +186,11 @@ def test_icmp_in_the_destination_port(fields: list[tuple[int, int, int]], port: 
         ([(305, 4, 1), (306, 4, 999)], 1000, "record"),
         ([(305, 4, 2), (306, 4, 5)], 3.5, "record"),
         ([(305, 4, 0), (306, 4, 5)], 0, "unknown"),
-        ([(305, 4, 7)], 0, "unknown"),
+        ([(305, 4, 7)], 7, "record"),
+        ([(309, 4, 10), (310, 4, 2500)], 250, "record"),
         ([(34, 4, 0)], 0, "unknown"),
-        ([(50, 4, 100)], 0, "unknown"),
+        ([(50, 4, 100)], 100, "record"),
+        ([(34, 4, 0), (50, 4, 64)], 64, "record"),
     ],
 )
 def test_sample_rate_in_the_record(fields: list[tuple[int, int, int]], rate: float, origin: str) -> None:

@@ -136,7 +136,7 @@ def test_options_with_scope_and_enterprise() -> None:
     templates = TemplateCache()
     options = ipfix_options(400, [(10, 4, 6871), (149, 4)], [(305, 4), (6, 2, 6871)])
     found = taken(message(a_set(3, options), a_set(400, b"\1" * 28), a_set(500, b"\1" * 9)), templates)
-    assert (found.records, found.no_template) == (1, 1)
+    assert (found.records, found.held) == (1, 1)
     (described,) = templates.describe()
     fields = described["fields"]
     assert isinstance(fields, list)

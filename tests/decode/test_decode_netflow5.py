@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kproxy_tw.decode import netflow5
+from kproxy_tw.decode.records import Walk
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode.netflow_bytes import NOW, NOW_NS, v5, v5_record
@@ -107,3 +108,37 @@ def test_unusable_headers(data: bytes) -> None:
     """A cut header, or a count that no datagram can hold, spoils the datagram."""
     with pytest.raises(MalformedInput):
         netflow5.walk(data, NOW_NS)
+
+
+def test_many_datagrams_are_walked_as_one_by_one() -> None:
+    """Together or alone: the same records, times and rates; what is cut short is counted as malformed, as ever."""
+    datagrams = [
+        v5(
+            *[v5_record(octets=100 * index + n, last=n) for n in range(index % 3 + 1)],
+            uptime=9 + index,
+            sampling=index % 2,
+        )
+        for index in range(60)
+    ]
+    datagrams += [v5(v5_record(), v5_record(), count=3)] * 9 + [v5(count=0), v5(count=60_000), b"\0\5\0"]
+    received = [NOW_NS + index for index in range(len(datagrams))]
+    together, problems = netflow5.walk_all(datagrams, received)
+    alone, refused = [], 0
+    for data, when in zip(datagrams, received, strict=True):
+        try:
+            alone.append(netflow5.walk(data, when))
+        except MalformedInput:
+            refused += 1
+    assert len(problems) == refused == 2
+    assert len(together) < len(alone)
+    for name in ("records", "malformed"):
+        assert sum(getattr(found, name) for found in together) == sum(getattr(found, name) for found in alone)
+    assert flows(together) == flows(alone)
+
+
+def flows(walks: list[Walk]) -> list[tuple[int, int, float]]:
+    """Octets, time and rate of every flow, sorted."""
+    sets = [records for found in walks for records in found.sets]
+    batch = netflow5.LAYOUT.columns(sets, None)
+    names = ("in_bytes", "timestamp_nano", "sample_rate")
+    return sorted(zip(*(batch.column(name).tolist() for name in names), strict=True))

@@ -44,7 +44,7 @@ def test_templates_last_for_later_datagrams() -> None:
     templates = TemplateCache()
     taken(v9(a_set(0, PAIR), source=1), templates)
     assert octets(taken(v9(a_set(256, record(5)), source=1), templates)) == [5]
-    assert taken(v9(a_set(256, record(5)), source=2), templates).no_template == 1
+    assert taken(v9(a_set(256, record(5)), source=2), templates).held == 1
 
 
 def test_padding_behind_templates() -> None:
@@ -85,20 +85,20 @@ def test_options_records_are_no_flows() -> None:
 def test_unknown_records_are_counted_by_the_header() -> None:
     """The header counts 1 template and 1 record that are known: the other 4 are in the set without template."""
     found = taken(v9(a_set(0, PAIR), a_set(256, record(1)), a_set(300, b"\1" * 48), count=6))
-    assert (found.records, found.no_template) == (5, 4)
+    assert (found.records, found.held) == (5, 4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 60_000])
 def test_unknown_records_with_an_implausible_header(count: int) -> None:
     """Where the header's count cannot be true, each of the 2 unknown sets counts 1."""
     found = taken(v9(a_set(0, PAIR), a_set(256, record(1)), a_set(300, b"\1" * 8), a_set(301, b"\1" * 8), count=count))
-    assert found.no_template == 2
+    assert found.held == 2
 
 
 def test_unknown_records_beside_a_bad_set() -> None:
     """Where a set is broken nobody knows its records, so the header's count says nothing of the unknown set."""
     found = taken(v9(a_set(300, b"\1" * 48), a_set(7, b"bad!"), count=6))
-    assert (found.no_template, found.malformed, found.records) == (1, 1, 2)
+    assert (found.held, found.malformed, found.records) == (1, 1, 2)
 
 
 @pytest.mark.parametrize(

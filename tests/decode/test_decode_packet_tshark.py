@@ -18,8 +18,27 @@ from tests.decode.tunnel_bytes import LINK_FRAMES, NESTED_FRAMES, TUNNEL_FRAMES,
 pytestmark = needs_tshark
 
 FRAMES = {**LINK_FRAMES, **{name: frame for name, (frame, _, _) in TUNNEL_FRAMES.items()}, **NESTED_FRAMES}
-FIELDS = ("frame.number", "ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "udp.srcport", "tcp.dstport")
-FIELDS += ("udp.dstport", "ip.proto", "eth.src", "vlan.id", "ieee8021ad.id", "mpls.label", "frame.protocols", "ip.dsfield", "ipv6.tclass")
+FIELDS: tuple[str, ...] = (
+    "frame.number",
+    "ip.src",
+    "ip.dst",
+    "ipv6.src",
+    "ipv6.dst",
+    "tcp.srcport",
+    "udp.srcport",
+    "tcp.dstport",
+)
+FIELDS += (
+    "udp.dstport",
+    "ip.proto",
+    "eth.src",
+    "vlan.id",
+    "ieee8021ad.id",
+    "mpls.label",
+    "frame.protocols",
+    "ip.dsfield",
+    "ipv6.tclass",
+)
 
 
 def shown(path: Path, frames: list[bytes]) -> list[dict[str, list[str]]]:
@@ -58,7 +77,7 @@ def ip_layers(fields: dict[str, list[str]], side: str) -> list[str]:
     """The addresses on one side, from the outside in: tshark lists IPv4 and IPv6 apart, its protocols in order."""
     left = {"ip": list(fields[f"ip.{side}"]), "ipv6": list(fields[f"ipv6.{side}"])}
     protocols = fields["frame.protocols"][0].split(":")
-    return [left[name].pop(0) for name in protocols if name in left and left[name]]
+    return [left[name].pop(0) for name in protocols if left.get(name)]
 
 
 @pytest.mark.parametrize("decap", [False, True], ids=["outer", "inner"])

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk_all
 from kproxy_tw.decode.sequence import SequenceBook
-from kproxy_tw.decode.sequence_stream import REORDER_NS, VOTES
+from kproxy_tw.decode.sequence_stream import FLOWS_AFTER, REORDER_NS, VOTES
 from kproxy_tw.decode.sflow_sequence import SflowSequences
 from kproxy_tw.decode.templates import TemplateCache
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix_options, template
@@ -110,6 +110,13 @@ def test_reordering_is_no_loss(version: int, records: int, step: int) -> None:
     assert (session.lost(), session.restarts, session.figure("duplicates")) == (0, 0, 0)
     assert session.figure("late") == 19 * step
     assert session.book.totals().received == 40 * step
+
+
+def test_the_first_datagrams_may_be_out_of_order() -> None:
+    """What is older than the first one we saw is neither a new beginning nor a loss."""
+    session = Session(9)
+    session.send(5, 4, 6, 7)
+    assert (session.lost(), session.restarts, session.figure("duplicates")) == (0, 0, 1)
 
 
 def test_what_comes_after_the_window_was_lost() -> None:
@@ -220,8 +227,23 @@ def test_another_way_of_counting_is_learned(version: int, step: int, counted: st
     assert session.lost() == 2 * step
 
 
+@pytest.mark.parametrize("pause_ns", [0, LATER])
+def test_numbers_that_hold_behind_their_message_are_learned(pause_ns: int) -> None:
+    """softflowd 1.1 counts a message's own flows in: the step is the size of the message that comes."""
+    session, number = Session(10), 0
+    for records in (24, 32, 17, 32, 5, 26, 31):
+        number += records
+        session.exporter.seconds += 1
+        session.now_ns += pause_ns
+        session.send(number, records=records)
+    assert (session.lost(), session.restarts) == (0, 0)
+    assert session.figure("counted") == FLOWS_AFTER
+    session.send(number + 10 + 4, records=4)
+    assert session.lost() == 10
+
+
 def test_records_that_nobody_can_count_prove_nothing() -> None:
-    """Behind a set without template the next IPFIX number is taken as it comes; in v9, that counts packets, it is not."""
+    """Behind a set without template the next IPFIX number is taken as it comes; v9 counts packets, so it is not."""
     for version, lost in ((10, 0), (9, 38)):
         session = Session(version)
         session.send(1, body=a_set(999, bytes(300)))
@@ -237,14 +259,16 @@ def test_a_wild_jump_is_no_loss() -> None:
 
 
 def test_numbers_survive_a_restart_of_ours() -> None:
-    """Through JSON; what was sent meanwhile is lost, and is said to be so."""
+    """Through JSON. What was sent meanwhile is told apart from losses since the start."""
     session = Session(9)
     session.send(1, 2, 3)
     saved = json.loads(json.dumps(session.book.save()))
     session.book = SequenceBook()
     session.book.restore(saved, age_seconds=60)
     session.send(14, 15)
-    assert (session.lost(), session.figure("lost_while_away"), session.restarts) == (10, 10, 0)
+    assert (session.lost(), session.figure("lost_while_away"), session.restarts) == (0, 10, 0)
+    session.send(17)
+    assert session.lost() == 1
     session.book = SequenceBook()
     session.book.restore(saved, age_seconds=10**6)
     assert len(session.book) == 0
@@ -257,6 +281,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(json_values)
 def test_any_saved_state_is_taken_or_left(saved: object) -> None:
     """A damaged file never raises."""
@@ -265,6 +290,7 @@ def test_any_saved_state_is_taken_or_left(saved: object) -> None:
     book.restore([{"key": ["netflow9", 1, 0, 0], "expected": saved, "clock": saved, "counted": "packets"}])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 3)), max_size=40))
 def test_any_numbers_are_taken(packets: list[tuple[int, int, int]]) -> None:
     """Whatever an exporter counts: nothing is negative, and no sequence grows without bound."""
@@ -327,6 +353,18 @@ def test_sflow_counts_datagrams_and_the_samples_of_each_source() -> None:
     assert book.totals().lost == 1
     lost = {row["label"]: row["lost"] for row in book.describe()}
     assert lost == {"agent 192.0.2.1": 1, "agent 192.0.2.1 source 0:3": 2, "agent 192.0.2.1 source 0:4": 0}
+
+
+def test_many_lost_samples_are_counted_in_one_step() -> None:
+    """Every third sample of a source never comes; the next batch goes on behind."""
+    book = SequenceBook()
+    numbers = [number for number in range(600) if number % 3]
+    book.sflow(sflow([1], [(0, 3, 0)]))
+    book.sflow(sflow([2], [(0, 3, number) for number in numbers]))
+    book.sflow(sflow([3], [(0, 3, 600)]))
+    book.settle(NOW_NS + LATER)
+    lost = {row["label"]: (row["lost"], row["received"]) for row in book.describe()}
+    assert lost["agent 192.0.2.1 source 0:3"] == (199, 402)
 
 
 def test_an_agent_that_restarts_takes_its_sources_along() -> None:

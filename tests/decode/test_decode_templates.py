@@ -159,9 +159,12 @@ def test_description() -> None:
         {
             "version": 10,
             "domain": 1,
+            "port": 0,
             "id": 256,
             "kind": "data",
             "record_length": "variable",
+            "age_seconds": 0.0,
+            "restored": False,
             "fields": [
                 {"name": "sourceIPv4Address", "id": 8, "pen": 0, "length": 4, "scope": False},
                 {"name": "", "id": 1, "pen": 4242, "length": 4, "scope": False},

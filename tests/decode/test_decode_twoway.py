@@ -63,7 +63,7 @@ def test_reverse_packets_alone_are_a_flow() -> None:
 def test_what_a_biflow_tells_of_the_other_direction() -> None:
     """TCP flags, type of service and interfaces of the other direction are its own; what is not told is not known."""
     told = ((6, 2), 0x12), ((5, 1), 184), ((1, 4), 1), ((1, 4, REVERSE), 1)
-    batch = decoded((*KEY, *told, ((6, 2, REVERSE), 0x10), ((10, 4, REVERSE), 70)))
+    batch = decoded((*KEY, *told, ((6, 2, REVERSE), 0x5010), ((10, 4, REVERSE), 70)))
     assert flows(batch, "tcp_flags", "tos", "input_port", "output_port") == [(0x12, 184, 5, 7), (0x10, 0, 70, 5)]
 
 

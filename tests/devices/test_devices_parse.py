@@ -62,6 +62,7 @@ def test_reads_the_documented_fields() -> None:
     assert device.sending_addresses == {"10.0.0.1", "10.0.0.2", "2001:db8::1"}
     assert (device.sample_rate, device.max_flow_rate, device.plan_max_fps) == (512, 9000, 4000)
     assert device.custom_columns == {"APP": 4, "HOST": 5, "c_user": 6}
+    assert device.column_types == {"c_user": "string"}
     assert (device.flow_type, device.snmp_ip, device.minimize_snmp, device.enabled) == ("auto", "10.0.0.9", True, True)
 
 

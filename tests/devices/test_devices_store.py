@@ -38,6 +38,7 @@ def full_device() -> Device:
             max_flow_rate=9000,
             plan={"max_fps": 4000},
             custom_columns="APP=4,HOST=5",
+            custom_column_data=[{"col_name": "USER", "field_id": "6", "col_type": "string"}],
             device_snmp_ip="10.0.0.9",
             device_snmp_community="CANARY1",
             device_snmp_v3_conf={"UserName": "CANARY2", "PrivacyPassphrase": "CANARY3"},

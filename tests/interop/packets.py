@@ -38,6 +38,31 @@ CONVERSATIONS = [
 ]
 
 
+def answered(conversations: list[Conversation]) -> list[Conversation]:
+    """The conversations, and an answer to every second one that has ports, one packet longer."""
+    asked = [each for each in conversations if each.protocol in (TCP, UDP)][::2]
+    return conversations + [
+        attrs.evolve(
+            each,
+            source=each.destination,
+            destination=each.source,
+            source_port=each.destination_port,
+            destination_port=each.source_port,
+            packets=each.packets + 1,
+        )
+        for each in asked
+    ]
+
+
+def ip_totals(conversations: list[Conversation]) -> tuple[int, int]:
+    """Packets, and octets of them from the IP header on: what NetFlow counts."""
+    packets = octets = 0
+    for each in conversations:
+        packets += each.packets
+        octets += each.packets * (len(frame(each)) - len(ETHERNET) - 2)
+    return packets, octets
+
+
 def _transport(conversation: Conversation) -> bytes:
     payload = bytes(conversation.payload)
     ports = struct.pack("!HH", conversation.source_port, conversation.destination_port)

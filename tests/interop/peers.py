@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_j
 SETTLE_SECONDS = 20.0
 EXPORT_SECONDS = 30.0
 QUIET_SECONDS = 2.0
+STOP_SECONDS = 10.0
 
 
 @attrs.frozen
@@ -35,6 +37,11 @@ def need(*programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         pytest.skip(f"NOT TESTED against real peers: {', '.join(missing)} not installed (tests/debian-packages.txt)")
+
+
+def ours(program: str) -> str:
+    """The path of one of our commands."""
+    return str(Path(sys.executable).parent / program)
 
 
 @contextmanager
@@ -57,13 +64,32 @@ def drain(sock: socket.socket) -> list[bytes]:
         return datagrams
 
 
-def softflowd(pcap: Path, version: int) -> list[bytes]:
+def softflowd(pcap: Path, version: int | str, *flags: str) -> list[bytes]:
     """What softflowd exports of the packets in ``pcap``."""
     with receiver() as sock:
-        target = f"127.0.0.1:{sock.getsockname()[1]}"
-        command = ["softflowd", "-r", str(pcap), "-n", target, "-v", str(version), "-d"]
-        subprocess.run(command, check=True, capture_output=True, timeout=EXPORT_SECONDS, cwd=pcap.parent)
+        run_softflowd(pcap, sock.getsockname()[1], "-v", str(version), *flags)
         return drain(sock)
+
+
+def run_softflowd(pcap: Path, port: int, *flags: str) -> None:
+    """Let softflowd export the packets in ``pcap`` to a port of this machine."""
+    command = ["softflowd", "-r", str(pcap), "-n", f"127.0.0.1:{port}", "-d", *flags]
+    subprocess.run(command, check=True, capture_output=True, timeout=EXPORT_SECONDS, cwd=pcap.parent)
+
+
+@contextmanager
+def tunnel(target: str, directory: Path) -> Iterator[int]:
+    """socat between one TCP connection to the port that this gives and ``target``, in socat's words."""
+    port = free_port()
+    command = ["socat", f"TCP-LISTEN:{port},bind=127.0.0.1", target]
+    process = subprocess.Popen(command, cwd=directory, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        yield port
+        process.wait(STOP_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def send(datagrams: Sequence[bytes], port: int) -> None:
@@ -92,8 +118,11 @@ def nfdump_totals(program: str, datagrams: Sequence[bytes], directory: Path) -> 
 
 
 @contextmanager
-def our_chain(directory: Path) -> Iterator[tuple[int, int]]:
-    """kcollect that registers devices by itself, and kproxy in front of it; flow port and collector port."""
+def our_chain(directory: Path, *flags: str) -> Iterator[tuple[int, int]]:
+    """kcollect that registers devices by itself, and kproxy in front of it; flow port and collector port.
+
+    :param flags: further ones of kproxy.
+    """
     flow_port, collector_port = free_port_pair(), free_port()
     collect = ["kcollect", f"-listen=127.0.0.1:{collector_port}", f"-data={directory / 'data'}", "-auto_register"]
     proxy = [
@@ -102,6 +131,7 @@ def our_chain(directory: Path) -> Iterator[tuple[int, int]]:
         f"-port={flow_port}",
         f"-api=http://127.0.0.1:{collector_port}/api/internal",
         f"-state_dir={directory / 'state'}",
+        *flags,
     ]
     credentials = {"KENTIK_API_EMAIL": "tests@example.com", "KENTIK_API_TOKEN": "interop"}
     with Daemon(collect, log=directory / "kcollect.log") as collector:

@@ -1,9 +1,10 @@
-"""pmacctd's sFlow probe as a process: a pcap in, sFlow datagrams out."""
+"""pmacctd's probes as processes: a pcap in; sFlow, NetFlow or IPFIX datagrams out."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from tests.interop.peers import drain, receiver
@@ -23,6 +24,38 @@ sfprobe_agentip: {agent}
 sampling_rate: {rate}
 """
 """It waits a second until its plugin listens, and for a signal when the file is read."""
+
+
+NFPROBE = """\
+daemonize: false
+debug: true
+pcap_savefile: {pcap}
+pcap_savefile_delay: 1
+pcap_savefile_wait: true
+plugins: nfprobe[probe]
+nfprobe_receiver: 127.0.0.1:{port}
+nfprobe_version: {version}
+nfprobe_timeouts: tcp=1:tcp.rst=1:tcp.fin=1:udp=1:icmp=1:general=1:maxlife=2:expint=1
+"""
+READ_LINE = b"finished reading PCAP capture file"
+
+
+def nfprobe(pcap: Path, version: int) -> list[bytes]:
+    """What pmacctd exports of the packets in ``pcap`` as NetFlow or IPFIX: all of it when it is told to stop."""
+    with receiver() as sock:
+        configuration, log = pcap.with_name("pmacctd.conf"), pcap.with_name("pmacctd.log")
+        configuration.write_text(NFPROBE.format(pcap=pcap, port=sock.getsockname()[1], version=version))
+        with log.open("wb") as output:
+            process = subprocess.Popen(["pmacctd", "-f", str(configuration)], stdout=output, stderr=output)
+        try:
+            until = time.monotonic() + FIRST_SECONDS
+            while READ_LINE not in log.read_bytes() and time.monotonic() < until:
+                time.sleep(0.2)
+            time.sleep(1.0)  # its plugin reads what the core has read
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(STOP_SECONDS)
+        return drain(sock)
 
 
 def sfprobe(pcap: Path, rate: int = 1) -> list[bytes]:

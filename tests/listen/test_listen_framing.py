@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.listen.ipfix.framing import LARGEST_MESSAGE, MessageFramer
@@ -16,6 +16,7 @@ def message(body: bytes = b"", version: int = 10) -> bytes:
     return struct.pack("!HHIII", version, 16 + len(body), 1_790_000_000, 0, 7) + body
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=10), st.lists(st.integers(1, 50), max_size=40))
 def test_messages_come_out_whole_however_the_stream_is_cut(bodies: list[bytes], cuts: list[int]) -> None:
     """Pieces of any size: the same messages in the same order, and nothing waits at the end."""
@@ -51,6 +52,7 @@ def test_a_stream_without_a_believable_length_is_lost(bad: bytes, words: str) ->
     assert (framer.feed(message()), framer.waiting) == ([], 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=3000), max_size=60))
 def test_any_bytes_are_framed_or_lost(pieces: list[bytes]) -> None:
     """Never more than one message waits."""

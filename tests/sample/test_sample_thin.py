@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from kproxy_tw.decode.records import PacketClock, RecordSet
-from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.flowbatch import RATE_ORIGINS, FlowBatch
 from kproxy_tw.sample.pending import SET_OVERHEAD_BYTES, ByteBudget, Groups, PendingRecords
-from kproxy_tw.sample.rates import ConfiguredRates, weigh
+from kproxy_tw.sample.rates import ConfiguredRates, RateInUse, together, weigh
 from kproxy_tw.sample.thin import choose
 
 CLOCK = PacketClock(0, 0, 0)
@@ -21,8 +21,11 @@ class OneByteRecords:
     """A layout whose records are one byte each: the number of bytes of the flow."""
 
     flow_type = "netflow9"
+    flows_per_record = 1
 
-    def columns(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> FlowBatch:
+    def columns(
+        self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None, wanted: Collection[str] = ()
+    ) -> FlowBatch:
         """The bytes as ``in_bytes``."""
         values = np.frombuffer(b"".join(records.body for records in sets), np.uint8)
         kept = values if chosen is None else values[chosen]
@@ -99,15 +102,43 @@ def test_configured_rates_stand_in_for_what_the_exporter_does_not_tell(
 ) -> None:
     """The flag goes before the device's rate; nobody knowing means 1, and is said so."""
     batch = FlowBatch(2)
-    assert weigh(batch, configured, 3.0) == origin
+    assert weigh(batch, configured, 3.0) == [RateInUse(rate, origin, 2)]
     assert batch.column("sample_rate").tolist() == [rate * 3.0] * 2
 
 
 def test_a_rate_in_the_record_wins_for_the_records_that_have_one() -> None:
     """Zero in a record means that it tells none."""
     batch = FlowBatch(2, {"sample_rate": np.array([100.0, 0.0])}, rate_origin="record")
-    assert weigh(batch, ConfiguredRates(device=20), 1.5) == "record"
+    used = weigh(batch, ConfiguredRates(device=20), 1.5)
+    assert sorted((one.rate, one.origin, one.flows) for one in used) == [(20, "device", 1), (100, "record", 1)]
     assert batch.column("sample_rate").tolist() == [150.0, 30.0]
+
+
+def test_the_flag_forces_its_rate() -> None:
+    """``-sample_rate`` wins over what the records say."""
+    batch = FlowBatch(2, {"sample_rate": np.array([100.0, 0.0])}, rate_origin="record")
+    assert weigh(batch, ConfiguredRates(flag=7, device=20), 2.0) == [RateInUse(7, "flag", 2)]
+    assert batch.column("sample_rate").tolist() == [14.0, 14.0]
+
+
+def test_each_flow_keeps_who_told_its_rate() -> None:
+    """The side column says it flow by flow; gaps are the device's."""
+    origins = np.array([RATE_ORIGINS.index(name) for name in ("sampler", "domain", "unknown")], np.uint8)
+    batch = FlowBatch(3, {"sample_rate": np.array([10.0, 50.0, 0.0])}, side={"rate_origin": origins})
+    used = weigh(batch, ConfiguredRates(device=20), 1.0)
+    assert {(one.rate, one.origin) for one in used} == {(10, "sampler"), (50, "domain"), (20, "device")}
+
+
+def test_rates_of_several_batches_are_summed_up() -> None:
+    """The commonest stands first; equal pairs are one."""
+    found = [RateInUse(10, "record", 3), RateInUse(20, "device", 5), RateInUse(10, "record", 4)]
+    assert together(found) == (RateInUse(10, "record", 7), RateInUse(20, "device", 5))
+    assert [one.flows for one in together(found)] == [7, 5]
+
+
+def test_an_empty_batch_uses_no_rate() -> None:
+    """Nothing to say where no flow is."""
+    assert weigh(FlowBatch(0), ConfiguredRates(), 1.0) == []
 
 
 def test_pending_records_are_bounded_by_their_own_limit_and_the_shared_one() -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from kproxy_tw.capture.datagrams import Datagram
 from kproxy_tw.capture.shown import utc
 from kproxy_tw.capture.understood import CaptureReader, Understood
 from kproxy_tw.commands.exits import Exit
@@ -56,13 +57,14 @@ def _json(number: int, found: Understood) -> str:
     document: dict[str, object] = {
         "Datagram": number,
         "Time": utc(datagram.time_ns) if datagram.time_ns else None,
-        "Source": f"{datagram.source}:{datagram.source_port}" if datagram.source_port else None,
+        "Source": _source(datagram) or None,
         "FlowType": found.flow_type or None,
         "Bytes": len(datagram.payload),
         "Sequence": head.sequence if head else None,
         "Domain": head.domain if head else None,
         "Records": found.records,
         "OptionRecords": found.options,
+        "CounterSamples": found.counters,
         "Templates": list(found.learned),
         "Sets": [{"ID": each.set_id, "Bytes": each.size} for each in head.sets] if head else [],
         "Flows": list(found.flows),
@@ -73,12 +75,13 @@ def _json(number: int, found: Understood) -> str:
 
 def _table(number: int, found: Understood) -> Iterator[str]:
     datagram, head = found.datagram, found.head
-    origin = f" from {datagram.source}:{datagram.source_port}" if datagram.source_port else ""
+    origin = f" from {_source(datagram)}" if datagram.source else ""
     time = f" {utc(datagram.time_ns)}" if datagram.time_ns else ""
     place = f", domain {head.domain}, sequence {head.sequence}" if head else ""
     yield f"#{number}{time}{origin}: {found.flow_type or 'not understood'}, {len(datagram.payload)} bytes{place}"
     parts = [f"{found.records} flow records"] if found.records else []
     parts += [f"{found.options} option records"] if found.options else []
+    parts += [f"{found.counters} counter samples"] if found.counters else []
     parts += [f"templates {', '.join(map(str, found.learned))}"] if found.learned else []
     if parts:
         yield "  understood: " + "; ".join(parts)
@@ -90,6 +93,11 @@ def _table(number: int, found: Understood) -> Iterator[str]:
             yield "  " + " ".join(
                 f"{value:<{width}}" for value, (_name, width) in zip(_cells(flow), COLUMNS, strict=True)
             )
+
+
+def _source(datagram: Datagram) -> str:
+    host, port = datagram.source, datagram.source_port
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if port else host
 
 
 def _cells(flow: Mapping[str, object]) -> list[str]:

@@ -88,6 +88,5 @@ def _lines(exporter: str, templates: TemplateCache, *, as_json: bool, only_unkno
         else:
             example = f"  e.g. {seen['example']} in {seen['count']} records" if seen else ""
             ids = ",".join(map(str, use.templates[:8])) + (",..." if len(use.templates) > 8 else "")
-            yield (
-                f"{use.exporter:<24} {use.pen:>6}/{use.number:<6} {length!s:<9} {use.name or '(unknown)':<40} {ids}{example}"
-            )
+            element = f"{use.pen}/{use.number}"
+            yield f"{use.exporter:<24} {element:<13} {length!s:<9} {use.name or '(unknown)':<40} {ids}{example}"

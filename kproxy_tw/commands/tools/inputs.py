@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,8 @@ PACKET_FILES = (".pcap", ".pcapng", ".cap", ".gz")
 DATAGRAM_FILES = (".dat",)
 MAX_DATAGRAM = 65_535
 MAX_FILES = 10_000
-NO_ADDRESS = ("0.0.0.0", "0.0.0.0")  # noqa: S104 - where a .dat file came from, nobody knows
+ROLE = re.compile(r"[_-](opt)?(tpl|templ|data|example).*", re.IGNORECASE)
+"""What collections of .dat files put behind an exporter's name."""
 
 
 class BadFile(KproxyError):
@@ -25,6 +27,9 @@ class BadFile(KproxyError):
 class Inputs:
     """Captured datagrams, as often as they are asked for.
 
+    The ``.dat`` files that are named are one exporter's; those of a folder are told apart by the beginning of their
+    names (``router_tpl256.dat`` and ``router_data256.dat`` belong together).
+
     :param names: files and folders.
     :param port: only datagrams to this port; ``None`` for all that look like flow.
     :ivar passed_over: packets that were no flow datagrams, by reason.
@@ -32,7 +37,9 @@ class Inputs:
     """
 
     def __init__(self, names: Sequence[Path], port: int | None) -> None:
-        self._files = [file for name in names for file in _expanded(name)]
+        expanded = [(name, _expanded(name)) for name in names]
+        self._files = [file for _name, files in expanded for file in files]
+        self._of_folders = {file for name, files in expanded for file in files if name.is_dir()}
         self._port = port
         self.passed_over: Counter[str] = Counter()
         self.damaged: list[str] = []
@@ -60,7 +67,8 @@ class Inputs:
             data = file.read_bytes()[: MAX_DATAGRAM + 1]
             if not 0 < len(data) <= MAX_DATAGRAM:
                 raise BadFile(f"{file} has {'no bytes' if not data else 'more bytes than a datagram can have'}")
-            yield Datagram(0, NO_ADDRESS[0], 0, NO_ADDRESS[1], self._port or 0, data)
+            source = ROLE.sub("", file.stem) if file in self._of_folders else ""
+            yield Datagram(0, source, 0, "", self._port or 0, data)
             return
         count = 0
         with file.open("rb") as opened:

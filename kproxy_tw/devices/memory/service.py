@@ -25,7 +25,7 @@ SAVE_SECONDS = 10.0
 QUIET_SAVE_SECONDS = 60.0
 """Sequence numbers change with every datagram; when nothing else does, they are saved that often."""
 
-SESSIONS_AT_ONCE = 16
+SESSIONS_AT_ONCE = 4
 """Sessions whose state is copied in one go in the reactor's thread."""
 
 MAX_SAVED_BYTES = 48 << 20

@@ -17,5 +17,6 @@ def page_values(daemon: DaemonStatus, device: DeviceStatus) -> dict[str, object]
         "dropped": drop_reasons(device.ledger),
         "templates": device.templates,
         "sequences": device.sequences,
+        "exporters": device.exporters,
         "counters": counters.page_values(device.sflow),
     }

@@ -1,0 +1,33 @@
+"""Sample rates in kflow's hundredths, so that nothing is lost to rounding.
+
+A kept flow stands for rate × seen / kept flows, which is seldom a whole number of hundredths. Rounding each would make
+every estimate too large, or too small, by the same share. Here each is rounded down or up, so that the sum
+is exact, and the sum of the first *n* too, to a hundredth; a random start makes up for any pattern in
+the order of flows: each flow's expected rate is its exact one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kproxy_tw.kflow.rates import LARGEST, SCALE
+
+Rates = npt.NDArray[np.float64]
+
+
+def spread(rates: Rates, start: float) -> Rates:
+    """``rates``, all above 0, as multiples of 0.01.
+
+    Their sum stays what it is where that is a multiple of 0.01; else it is one of the two next to it. Rates are kept
+    within 0.01 and 42,949,672.95.
+
+    :param start: random, from 0 up to 1.
+    """
+    scaled = np.clip(rates * SCALE, 1, LARGEST)
+    if np.array_equal(np.rint(scaled), scaled):
+        return scaled / SCALE
+    sums = np.cumsum(scaled)
+    # Sums that are whole but for the error of adding would else fall to the number below at a start of 0.
+    edges = np.floor(sums + sums[-1] * len(sums) * np.finfo(np.float64).eps + start)
+    return np.diff(edges, prepend=0.0) / SCALE

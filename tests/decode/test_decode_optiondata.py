@@ -1,0 +1,208 @@
+"""Option data: rates by the RFCs' arithmetic, names, bounds, changes; and any bytes."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kproxy_tw.decode.described import describe_options
+from kproxy_tw.decode.dispatch import walk
+from kproxy_tw.decode.notices import Notices
+from kproxy_tw.decode.optiondata import MAX_SAMPLERS, DomainOptions, OptionRoom
+from kproxy_tw.decode.optionrecords import RECORDS_AT_ONCE, RECORDS_PER_SECOND, OptionAllowance
+from kproxy_tw.decode.samplers import Sampler
+from kproxy_tw.decode.templates import TemplateCache
+from tests.captures import CAPTURES
+from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix, ipfix_options, number, template, v9, v9_options
+
+Field = tuple[int, int]
+
+
+def of_v9(scopes: list[Field], fields: list[Field], *records: bytes) -> DomainOptions:
+    """The tables of an exporter that sends these records of options."""
+    templates = TemplateCache()
+    walk(v9(a_set(1, v9_options(300, scopes, fields)), a_set(300, *records)), templates, NOW_NS)
+    return templates.store.domains[9, 1]
+
+
+def of_ipfix(scopes: list[tuple[int, ...]], fields: list[tuple[int, ...]], *records: bytes) -> DomainOptions:
+    """The same in IPFIX."""
+    templates = TemplateCache()
+    walk(ipfix(a_set(3, ipfix_options(300, scopes, fields)), a_set(300, *records)), templates, NOW_NS)
+    return templates.store.domains[10, 1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rate"),
+    [
+        ([(34, 1000)], 1000),
+        ([(305, 1), (306, 999)], 1000),
+        ([(305, 10), (306, 90)], 10),
+        ([(305, 1), (306, 0)], 1),
+        ([(305, 2000)], 2000),
+        ([(307, 100), (308, 900)], 10),
+        ([(309, 5), (310, 1000)], 200),
+        ([(34, 0), (50, 64)], 64),
+        ([(305, 0), (306, 100)], 0),
+        ([(34, 0)], 0),
+    ],
+)
+def test_rates_of_a_domain(fields: list[tuple[int, int]], rate: float) -> None:
+    """Interval, packet interval and space, time interval and space, n out of N, random interval; 0 is no rate."""
+    described = [(element, 4) for element, _value in fields]
+    options = of_ipfix([(149, 4)], list(described), number(1, 4) + b"".join(number(value, 4) for _, value in fields))
+    assert options.sampling.domain_rate == rate
+
+
+@pytest.mark.parametrize(("layout", "length"), [("!d", 8), ("!f", 4)])
+def test_sampling_by_probability(layout: str, length: int) -> None:
+    """samplingProbability is the share of packets, a float in 8 or 4 bytes."""
+    options = of_ipfix([(302, 2)], [(311, length)], number(9, 2) + struct.pack(layout, 0.125))
+    assert options.samplers[9].rate == 8
+
+
+@pytest.mark.parametrize("raw", [struct.pack("!d", value) for value in (0.0, -1.0, 2.0, float("nan"), float("inf"))])
+def test_an_impossible_probability_is_no_rate(raw: bytes) -> None:
+    """Neither a division by zero nor a rate below 1."""
+    assert not of_ipfix([(302, 2)], [(311, 8)], number(9, 2) + raw).samplers
+
+
+def test_a_table_of_samplers() -> None:
+    """Several samplers of one domain have each its own rate, name and way to choose."""
+    row = struct.pack("!IHIB", 0x0A000001, 1, 100, 2) + b"EDGE".ljust(8, b"\0")
+    other = struct.pack("!IHIB", 0x0A000001, 2, 2000, 1) + b"CORE".ljust(8, b"\0")
+    options = of_v9([(1, 4)], [(48, 2), (50, 4), (49, 1), (84, 8)], row, other)
+    assert options.samplers == {
+        1: Sampler(100, "EDGE", "random"),
+        2: Sampler(2000, "CORE", "deterministic"),
+    }
+    assert options.sampling.ids.tolist() == [1, 2]
+    assert options.sampling.domain_rate == 0  # two rates: nobody knows which one holds for a record that names none
+    assert options.exporter == {"System": "10.0.0.1"}
+
+
+def test_one_sampler_is_the_rate_of_the_domain() -> None:
+    """Exporters that tell their only sampler's number in options but not in the records."""
+    options = of_ipfix([(302, 8)], [(304, 2), (305, 4), (306, 4)], struct.pack("!QHII", 3, 1, 1, 511))
+    assert options.sampling.domain_rate == 512
+    assert options.samplers[3].algorithm == "systematic count-based"
+
+
+def test_rates_by_interface() -> None:
+    """NetFlow v9's interface scope: the rate holds for that interface only."""
+    options = of_v9([(2, 4)], [(34, 4), (35, 1)], struct.pack("!IIB", 7, 100, 1), struct.pack("!IIB", 9, 400, 1))
+    assert dict(options.interface_rates) == {7: 100, 9: 400}
+    assert options.sampling.domain_rate == 0
+
+
+def test_names() -> None:
+    """Applications, interfaces and VRFs, with trailing zeros and blanks cut."""
+    application = of_v9([(1, 4)], [(95, 4), (96, 8), (94, 8)], bytes(4) + number(0x0D000001, 4) + b"http\0\0xxtext    ")
+    assert dict(application.applications) == {0x0D000001: ("http", "text")}
+    interface = of_v9([(1, 4)], [(10, 4), (82, 8), (83, 8)], bytes(4) + number(17, 4) + b"Gi0/1\0\0\0uplink\0\0")
+    assert dict(interface.interfaces) == {17: ("Gi0/1", "uplink")}
+    vrf = of_v9([(1, 4)], [(234, 4), (236, 8)], bytes(4) + number(3, 4) + b"RED\0\0\0\0\0")
+    assert dict(vrf.vrfs) == {3: ("RED", "")}
+
+
+def test_variable_lengths_and_enterprise_scopes() -> None:
+    """IPFIX names come with their length; an enterprise's scope keeps the others in step."""
+    row = number(5, 4) + number(17, 4) + b"\5Gi0/1" + b"\xff\0\6uplink"
+    options = of_ipfix([(99, 4, 6871)], [(10, 4), (82, 65535), (83, 65535)], row)
+    assert dict(options.interfaces) == {17: ("Gi0/1", "uplink")}
+
+
+def test_the_exporter_itself() -> None:
+    """Its addresses and process number."""
+    row = number(8, 4) + bytes([192, 0, 2, 9]) + bytes(15) + b"\1"
+    assert of_ipfix([(144, 4)], [(130, 4), (131, 16)], row).exporter == {
+        "IPv4Address": "192.0.2.9",
+        "IPv6Address": "::1",
+        "ExportingProcess": "8",
+    }
+
+
+def test_a_record_may_be_about_another_domain() -> None:
+    """IPFIX's observationDomainId as scope: options sent in domain 1 about domain 2, which has templates."""
+    templates = TemplateCache()
+    walk(ipfix(a_set(2, template(256, (1, 4))), domain=2), templates, NOW_NS)
+    options = ipfix_options(300, [(149, 4)], [(34, 4)])
+    rows = number(2, 4) + number(40, 4) + number(1, 4) + number(30, 4)
+    walk(ipfix(a_set(3, options), a_set(300, rows)), templates, NOW_NS)
+    rates = {domain: options.sampling.domain_rate for (_, domain), options in templates.store.domains.items()}
+    assert rates == {1: 30, 2: 40}
+
+
+def test_a_rate_that_changes_is_told() -> None:
+    """Once, with both rates; the same rate again is no news."""
+    notices = Notices()
+    options = DomainOptions(OptionRoom(), notices, "domain 1")
+    for rate in (100.0, 100.0, 1000.0):
+        options.put_sampler(4, Sampler(rate))
+    options.put_explicit(Sampler(10.0))
+    options.put_explicit(Sampler(20.0))
+    first, second = notices.take()
+    assert first.text == "the sampling rate of sampler 4 of domain 1 changed from 1:100 to 1:1000"
+    assert (second.kind, second.subject) == ("rate_changed", "domain 1")
+
+
+def test_tables_are_bounded() -> None:
+    """The row told longest ago makes room in its table; when all tables together are full, nothing new comes in."""
+    room = OptionRoom()
+    options = DomainOptions(room, Notices(), "domain 1")
+    for sampler_id in range(MAX_SAMPLERS + 5):
+        options.put_sampler(sampler_id, Sampler(10.0))
+    assert (len(options.samplers), min(options.samplers), options.dropped, room.used) == (MAX_SAMPLERS, 5, 5, 256)
+    tight = DomainOptions(OptionRoom(most=2), Notices(), "domain 1")
+    for vrf in range(5):
+        tight.put_vrf(vrf, ("name", ""))
+    assert (sorted(tight.vrfs), tight.dropped) == ([0, 1], 3)
+
+
+def test_a_flood_of_option_records_is_left_aside() -> None:
+    """So many at once, and so many a second; what is left aside is counted."""
+    allowance = OptionAllowance()
+    assert allowance.claim(RECORDS_AT_ONCE + 10, 1000.0) == RECORDS_AT_ONCE
+    assert allowance.claim(10_000, 1001.0) == RECORDS_PER_SECOND
+    assert allowance.claim(10, 1001.0) == 0
+    assert allowance.left_aside == 10 + 10_000 - RECORDS_PER_SECOND + 10
+    assert allowance.claim(10, 900.0) == 0  # a clock that goes back earns nothing
+
+
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"CAPTURES NOT TESTED: not at {CAPTURES}")
+def test_vendor_captures() -> None:
+    """An ASR 9000's interfaces and an NBAR table: the figures are what tshark prints of the same files."""
+    folder = CAPTURES / "netflow9"
+    cases = {
+        "cisco_asr9k_opttpl256.dat cisco_asr9k_data256.dat": ("interfaces", 19, (162, ("", "Bundle-Ether2"))),
+        "cisco_nbar_opttpl260.dat": ("applications", 15, (0x01000001, ("icmp", "Internet Control Message"))),
+    }
+    for files, (table, rows, (key, names)) in cases.items():
+        templates = TemplateCache()
+        for name in files.split():
+            walk((folder / name).read_bytes(), templates, NOW_NS)
+        (options,) = templates.store.domains.values()
+        found = getattr(options, table)
+        assert len(found) == rows
+        assert found[key] == names
+
+
+ELEMENTS = [1, 2, 10, 34, 48, 49, 50, 82, 84, 94, 95, 96, 130, 131, 149, 234, 236, 302, 305, 311]
+field = st.tuples(st.sampled_from(ELEMENTS), st.one_of(st.integers(0, 20), st.just(65535)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(field, min_size=1, max_size=6), st.lists(field, max_size=6), st.binary(max_size=200), st.booleans())
+def test_any_bytes(scopes: list[Field], fields: list[Field], body: bytes, newer: bool) -> None:
+    """Any options template with any records: tables that can be shown, rates that are rates, nothing raised."""
+    templates = TemplateCache()
+    if newer:
+        walk(ipfix(a_set(3, ipfix_options(300, scopes, fields)), a_set(300, body)), templates, NOW_NS)
+    else:
+        walk(v9(a_set(1, v9_options(300, scopes, fields)), a_set(300, body)), templates, NOW_NS)
+    for (version, domain), options in templates.store.domains.items():
+        assert describe_options(version, domain, options)["domain"] == 1
+        assert all(rate >= 1 for rate in options.sampling.rates)

@@ -1,0 +1,90 @@
+"""What is known of a device's exporters, on the page and in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from kproxy_tw.decode.dispatch import walk
+from kproxy_tw.devices.events import EventList
+from kproxy_tw.devices.exporter_status import exporter_status
+from kproxy_tw.devices.session import ExporterSession
+from kproxy_tw.sample.rates import RateInUse
+from kproxy_tw.status import ExporterStatus
+from kproxy_tw.testing.status import sample_daemon, sample_device
+from kproxy_tw.web import documents
+from kproxy_tw.web.pages.device import page_values
+from kproxy_tw.web.render import Renderer
+from tests.decode.netflow_bytes import NOW, NOW_NS, a_set, v9
+from tests.devices.test_memory_lines import taught
+
+
+def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterStatus:
+    """The status of a device with this session and these events."""
+    events = EventList(lambda _event: None)
+    for number, text in enumerate(texts):
+        events.add("rate_changed", text, now=float(NOW), subject=str(number))
+    return exporter_status({session.key: session}, [RateInUse(100, "sampler", 7)], events.latest())
+
+
+def document(status: ExporterStatus) -> dict[str, Any]:
+    """The JSON of a device, through JSON."""
+    found: dict[str, Any] = json.loads(documents.encode(documents.device(sample_device(exporters=status))))
+    return found
+
+
+def page(status: ExporterStatus) -> str:
+    """The HTML of a device."""
+    device = sample_device(exporters=status)
+    return Renderer().render("device.html", **page_values(sample_daemon(), device))
+
+
+def test_the_sampling_table() -> None:
+    """Who won, every sampler, the domain's own rate, rates of interfaces."""
+    table = document(status_of(taught()))["SamplingTable"]
+    place = {"Source": "192.0.2.1", "Version": 9, "Domain": 1}
+    assert table["InUse"] == [{"Rate": 100, "Origin": "sampler", "Flows": 7}]
+    assert table["Domains"] == [{**place, "Rate": 7.5}]
+    (sampler,) = table["Samplers"]
+    assert (sampler["ID"], sampler["Rate"], sampler["Learned"]) == (3, 100, "2023-11-14T22:13:20.000Z")
+    assert table["Interfaces"] == [{**place, "Index": 4, "Rate": 20}]
+
+
+def test_names_from_options() -> None:
+    """Interfaces, applications and VRFs, with where they are from."""
+    found = document(status_of(taught()))
+    assert [(row["Index"], row["Name"], row["Description"]) for row in found["Interfaces"]] == [(4, "Gi0/4", "über")]
+    assert [(row["ID"], row["Name"]) for row in found["Applications"]] == [(50331728, "http")]
+    assert [(row["ID"], row["Name"]) for row in found["VRFs"]] == [(0, "RED")]
+
+
+def test_what_waits_and_what_went_wrong() -> None:
+    """Data without template, refused templates, ports told apart."""
+    session = taught()
+    session.templates.begin(5000, NOW + 2.0)
+    session.templates.begin(5001, NOW + 3.0)
+    walk(v9(a_set(999, b"abcd"), count=1), session.templates, NOW_NS)
+    session.templates.refuse("template 300 of domain 1: it has no fields")
+    (shown,) = document(status_of(session))["Sessions"]
+    assert shown["WaitingFor"] == [{"Version": 9, "Domain": 1, "ID": 999, "Sets": 1}]
+    assert (shown["HeldRecords"], shown["TemplatesRefused"]) == (1, 1)
+    assert shown["LastRefusal"] == "template 300 of domain 1: it has no fields"
+    assert shown["TemplateConflicts"] == [{"Version": 9, "Domain": 1, "PortsApart": [5001]}]
+
+
+def test_the_page_shows_all_of_it() -> None:
+    """Events, sampling, names, conflict; what exporters say is made harmless."""
+    session = taught()
+    session.templates.begin(5000, NOW + 2.0)
+    session.templates.begin(5001, NOW + 3.0)
+    session.templates.store.domains[9, 1].put_vrf(5, ("<script>", ""))
+    html = page(status_of(session, ["the rate changed"]))
+    for text in ("the rate changed", "Gi0/4", "http", "1:7.5", "two routers", "&lt;script&gt;"):
+        assert text in html
+    assert "<script>" not in html
+
+
+def test_an_empty_device() -> None:
+    """A page without exporters, options and events."""
+    assert "Nothing that needs attention." in page(ExporterStatus())
