@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import HEADER_LENGTH, BatchId, SpoolRecord, encode, parse_header
 from kproxy_tw.deliver.spool.segment import HEAD, SUFFIX, Place
-from kproxy_tw.deliver.spool.store import Lost, Spool, SpoolLimits
+from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.errors import ConfigError, MalformedInput
 
 INSTANCE = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")

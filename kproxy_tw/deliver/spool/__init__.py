@@ -2,8 +2,8 @@
 
 ``record``   one message and its checksums;
 ``segment``  a file of records, appended to, never rewritten;
-``store``    the segments of a directory: caps, oldest first, what is done is removed;
-``slots``    a small state file that is never half written.
+``shelf``    the segments of a directory;
+``store``    who has which record out: caps, oldest first, what is done is removed;
 
 All of it is plain blocking code for one thread of its own; the reactor's thread never enters it.
 """

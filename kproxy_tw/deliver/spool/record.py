@@ -22,7 +22,6 @@ All numbers are in network order. There are no credentials in it: whoever sends 
 
 from __future__ import annotations
 
-import struct
 import zlib
 from uuid import UUID
 
@@ -40,9 +39,7 @@ DONE = b"\xff\xff"
 MAX_BODY = 64 << 20
 """A header that claims more is damaged: no message is so long."""
 
-_FIELDS = "IIQQQQQI"
-_LAYOUT = struct.Struct("!4sBBH" + _FIELDS)
-_unpack = unpacker(_FIELDS)
+_unpack = unpacker("IIQQQQQI")
 _checksum = unpacker("I")
 
 
@@ -111,20 +108,19 @@ def encode(record: SpoolRecord) -> bytes:
     """The record's bytes."""
     if len(record.body) > MAX_BODY:
         raise ValueError(f"a message of {len(record.body)} bytes is too long for the spool")
-    instance = record.batch.instance.int
-    head = _LAYOUT.pack(
-        MAGIC,
-        VERSION,
-        HEADER_LENGTH,
-        0,
-        len(record.body),
-        record.flows,
-        instance >> 64,
-        instance & (2**64 - 1),
-        record.batch.device_id,
-        record.batch.sequence,
-        record.created_ms,
-        zlib.crc32(record.body),
+    batch = record.batch
+    head = b"".join(
+        (
+            MAGIC,
+            bytes([VERSION, HEADER_LENGTH, 0, 0]),
+            len(record.body).to_bytes(4, "big"),
+            record.flows.to_bytes(4, "big"),
+            batch.instance.bytes,
+            batch.device_id.to_bytes(8, "big"),
+            batch.sequence.to_bytes(8, "big"),
+            record.created_ms.to_bytes(8, "big"),
+            zlib.crc32(record.body).to_bytes(4, "big"),
+        )
     )
     return head + _header_checksum(head).to_bytes(4, "big") + record.body
 

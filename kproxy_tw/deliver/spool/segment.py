@@ -114,7 +114,7 @@ class Segment:
         os.ftruncate(self._descriptor, self.end)
         return damaged
 
-    def append(self, records: Sequence[SpoolRecord]) -> list[Place]:
+    def append(self, records: Sequence[SpoolRecord]) -> list[tuple[Place, Header]]:
         """Write records and wait until they are on the disk.
 
         :raises OSError: some of them may not be; none is counted.
@@ -122,12 +122,13 @@ class Segment:
         encoded = [encode(record) for record in records]
         _write_all(self._descriptor, encoded, self.end)
         os.fdatasync(self._descriptor)
-        places = []
-        for record, data in zip(records, encoded, strict=True):
-            places.append(Place(self.number, self.end))
-            self._count(parse_header(data[:HEADER_LENGTH]))
-            self.end += record.length
-        return places
+        written = []
+        for data in encoded:
+            header = parse_header(data[:HEADER_LENGTH])
+            written.append((Place(self.number, self.end), header))
+            self._count(header)
+            self.end += header.length
+        return written
 
     def header(self, offset: int) -> Header | None:
         """The record's header; ``None`` when it is damaged."""
