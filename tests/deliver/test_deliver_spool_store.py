@@ -154,7 +154,7 @@ def test_one_device_cannot_fill_it(tmp_path: Path) -> None:
     assert [each.batch.sequence for each in kept[1:]] == list(range(40 - len(kept) + 1, 40))
     assert (32 << 10) // 1064 - 8 <= len(kept) - 1 <= (32 << 10) // 1064
     assert sum(each.messages for each in lost) == 41 - len(kept)
-    assert {(each.device_id, each.reason) for each in lost} == {(1, "spool_full")}
+    assert {(each.origin, each.reason) for each in lost} == {((INSTANCE, 1), "spool_full")}
 
 
 def test_the_file_system_keeps_its_floor(tmp_path: Path) -> None:

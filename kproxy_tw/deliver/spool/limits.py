@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from kproxy_tw.deliver.spool.record import Origin
+
 
 @attrs.frozen(kw_only=True)
 class SpoolLimits:
@@ -34,9 +36,9 @@ class SpoolLimits:
 
 @attrs.frozen
 class Lost:
-    """Records of a device that will never be delivered. ``reason``: ``spool_full`` or ``spool_corrupt``."""
+    """Records of one origin that will never be delivered. ``reason``: ``spool_full`` or ``spool_corrupt``."""
 
-    device_id: int
+    origin: Origin
     messages: int
     flows: int
     reason: str

@@ -43,6 +43,10 @@ _unpack = unpacker("IIQQQQQI")
 _checksum = unpacker("I")
 
 
+Origin = tuple[UUID, int]
+"""The run that made messages, and the device they are of."""
+
+
 @attrs.frozen(slots=True)
 class BatchId:
     """What tells a message from all others, for ever; the same in each attempt to deliver it.
@@ -53,6 +57,11 @@ class BatchId:
     instance: UUID
     device_id: int
     sequence: int
+
+    @property
+    def origin(self) -> Origin:
+        """Whose books its flows stand in."""
+        return self.instance, self.device_id
 
     def __str__(self) -> str:
         return f"{self.instance}:{self.device_id}:{self.sequence}"

@@ -14,6 +14,7 @@ from kproxy_tw.deliver.spool.record import (
     MAGIC,
     STATE_OFFSET,
     Header,
+    Origin,
     SpoolRecord,
     encode,
     parse_header,
@@ -38,7 +39,7 @@ class Place:
 
 @attrs.define
 class Waiting:
-    """What of one device waits in a segment."""
+    """What of one origin waits in a segment."""
 
     messages: int = 0
     flows: int = 0
@@ -55,7 +56,7 @@ class Segment:
     """An open segment file.
 
     :ivar end: offset behind the last record.
-    :ivar waiting: what is not done yet, by device id.
+    :ivar waiting: what is not done yet, by origin.
     :ivar oldest_ms: when the first record was made, milliseconds since 1970; 0 while there is none.
     """
 
@@ -63,7 +64,7 @@ class Segment:
         self.number = number
         self.path = path
         self.end = len(HEAD)
-        self.waiting: dict[int, Waiting] = {}
+        self.waiting: dict[Origin, Waiting] = {}
         self.oldest_ms = 0
         self._descriptor = descriptor
 
@@ -156,7 +157,7 @@ class Segment:
             yield offset, found
             offset += found.length
 
-    def recount(self) -> dict[int, Waiting]:
+    def recount(self) -> dict[Origin, Waiting]:
         """Count anew what waits. :return: what was thought to wait."""
         before, self.waiting = self.waiting, {}
         for _offset, header in self.headers():
@@ -166,11 +167,15 @@ class Segment:
     def mark_done(self, offset: int, header: Header) -> None:
         """Write down that a record needs no delivery any more; a crash of the machine may forget it."""
         os.pwrite(self._descriptor, DONE, offset + STATE_OFFSET)
-        waiting = self.waiting.get(header.batch.device_id)
+        waiting = self.waiting.get(header.batch.origin)
         if waiting is not None:
             waiting.add(header, -1)
             if waiting.messages <= 0:
-                del self.waiting[header.batch.device_id]
+                del self.waiting[header.batch.origin]
+
+    def bytes_of(self, device_id: int) -> int:
+        """Bytes of a device's records that wait."""
+        return sum(each.bytes for (_instance, device), each in self.waiting.items() if device == device_id)
 
     def close(self) -> None:
         """Close the file."""
@@ -184,7 +189,7 @@ class Segment:
     def _count(self, header: Header) -> None:
         self.oldest_ms = self.oldest_ms or header.created_ms
         if not header.done:
-            self.waiting.setdefault(header.batch.device_id, Waiting()).add(header)
+            self.waiting.setdefault(header.batch.origin, Waiting()).add(header)
 
     def _search(self, offset: int, end: int) -> int | None:
         """The next place behind damage where a whole record stands."""

@@ -101,10 +101,10 @@ class Shelf:
         """A header that could be read before cannot be read any more: what is gone is lost."""
         self.damaged += 1
         lost = []
-        for device_id, was in segment.recount().items():
-            now = segment.waiting.get(device_id, Waiting())
+        for origin, was in segment.recount().items():
+            now = segment.waiting.get(origin, Waiting())
             if was.messages > now.messages:
-                lost.append(Lost(device_id, was.messages - now.messages, was.flows - now.flows, "spool_corrupt"))
+                lost.append(Lost(origin, was.messages - now.messages, was.flows - now.flows, "spool_corrupt"))
         return lost
 
     def status(self) -> SpoolStatus:

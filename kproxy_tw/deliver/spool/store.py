@@ -154,7 +154,7 @@ class Spool:
         if body is None:
             self._shelf.damaged += 1
             segment.mark_done(place.offset, header)
-            lost.append(Lost(header.batch.device_id, 1, header.flows, "spool_corrupt"))
+            lost.append(Lost(header.batch.origin, 1, header.flows, "spool_corrupt"))
             return None
         self._out[place] = header
         return Stored(place, SpoolRecord(header.batch, header.flows, header.created_ms, body))
@@ -172,14 +172,12 @@ class Spool:
     def _fits_device(self, record: SpoolRecord, size: int, lost: list[Lost]) -> bool:
         device = record.batch.device_id
         part = self._limits.max_bytes * self._limits.device_part
-        while True:
-            holders = [segment for segment in self._shelf if device in segment.waiting]
-            if sum(segment.waiting[device].bytes for segment in holders) + size + record.length <= part:
-                return True
-            gone = None if self._limits.drop_newest else self._drop_of_device(device, holders)
-            if gone is None:
+        while sum(segment.bytes_of(device) for segment in self._shelf) + size + record.length > part:
+            gone = [] if self._limits.drop_newest else self._drop_of_device(device)
+            if not gone:
                 return False
-            lost.append(gone)
+            lost += gone
+        return True
 
     def _expire(self) -> list[Lost]:
         lost: list[Lost] = []
@@ -196,29 +194,28 @@ class Spool:
         """Delete a segment; what of it is out may still arrive, the rest is lost."""
         for place in [place for place in self._out if place.segment == segment.number]:
             header = self._out.pop(place)
-            segment.waiting[header.batch.device_id].add(header, -1)
+            segment.waiting[header.batch.origin].add(header, -1)
         self._shelf.remove(segment)
         return [
-            Lost(device_id, each.messages, each.flows, "spool_full")
-            for device_id, each in segment.waiting.items()
+            Lost(origin, each.messages, each.flows, "spool_full")
+            for origin, each in segment.waiting.items()
             if each.messages
         ]
 
-    def _drop_of_device(self, device: int, holders: Sequence[Segment]) -> Lost | None:
-        """Drop what one segment holds of a device, the oldest; ``None`` when all of it is out."""
-        for segment in holders:
-            dropped = [
-                (offset, header)
-                for offset, header in segment.headers()
-                if header.batch.device_id == device
-                and not header.done
-                and Place(segment.number, offset) not in self._out
-            ]
-            for offset, header in dropped:
-                segment.mark_done(offset, header)
-            if dropped:
-                return Lost(device, len(dropped), sum(header.flows for _, header in dropped), "spool_full")
-        return None
+    def _drop_of_device(self, device: int) -> list[Lost]:
+        """Drop what one segment holds of a device, the oldest; nothing when all of it is out."""
+        for segment in self._shelf:
+            if not segment.bytes_of(device):
+                continue
+            lost = []
+            for offset, header in segment.headers():
+                out = Place(segment.number, offset) in self._out
+                if header.batch.device_id == device and not header.done and not out:
+                    segment.mark_done(offset, header)
+                    lost.append(Lost(header.batch.origin, 1, header.flows, "spool_full"))
+            if lost:
+                return lost
+        return []
 
     def _inherit(self) -> Iterator[Place]:
         """What waited already when the directory was opened, oldest first."""
