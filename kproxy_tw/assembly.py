@@ -19,10 +19,15 @@ import numpy as np
 from kproxy_tw import __version__
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
+from kproxy_tw.deliver.backlog.service import BacklogService
 from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
+from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
+from kproxy_tw.deliver.spool.record import Origin
+from kproxy_tw.deliver.spool.service import SpoolService
+from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
@@ -53,7 +58,8 @@ from kproxy_tw.web.service import HealthService, WebConfig
 class KproxyConfig:
     """What kproxy is told; each part has its own configuration.
 
-    :ivar state_dir: where the last good device list and the exporters' templates are kept.
+    :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
+    :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
     """
@@ -69,6 +75,7 @@ class KproxyConfig:
     sessions: SessionConfig = attrs.Factory(SessionConfig)
     sample: SampleConfig = attrs.Factory(SampleConfig)
     deliver: DeliverConfig = attrs.Factory(DeliverConfig)
+    spool: SpoolLimits | None = attrs.Factory(SpoolLimits)
     web: WebConfig = attrs.Factory(WebConfig)
     shown: Mapping[str, object] = attrs.field(factory=dict)
     seed: int | None = None
@@ -105,11 +112,14 @@ class KproxyAssembly:
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
+        self.inherited = Ledger()
+        self.spool = self._spool_service(config.spool)
         self.delivery = DeliveryService(
             reactor=reactor,
             new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
             url=config.endpoints.flow,
             config=config.deliver,
+            keeper=self.spool,
         )
         self.refresh = self._refresh_service()
         self.health = HealthService(reactor, config.web, self._overview())
@@ -123,7 +133,9 @@ class KproxyAssembly:
         return root
 
     def _parts(self) -> tuple[IService, ...]:
-        backend = (self.health, self.refresh, self.delivery)
+        spool = () if self.spool is None else (self.spool,)
+        backlog = () if self.spool is None else (self._backlog(self.spool),)
+        backend = (self.health, *spool, self.refresh, self.delivery, *backlog)
         return (*backend, self.memory, self.pipelines, self.listener, self.stream_listener)
 
     def _memory_service(self) -> MemoryService:
@@ -135,6 +147,37 @@ class KproxyAssembly:
             wall=time.time,
             devices=self.intake.devices.values,
         )
+
+    def _spool_service(self, limits: SpoolLimits | None) -> SpoolService | None:
+        if limits is None:
+            return None
+        return SpoolService(
+            reactor=self._reactor,
+            spool=Spool(self._config.state_dir / "spool", limits, wall=time.time),
+            max_bytes=limits.max_bytes,
+            inherited=self.inherited.receive,
+            lost=self._lost,
+        )
+
+    def _backlog(self, spool: SpoolService) -> BacklogService:
+        return BacklogService(
+            reactor=self._reactor,
+            spool=spool,
+            session=self._session(),
+            url=self._config.endpoints.flow,
+            recipient=self.registry.by_id,
+            knows_devices=lambda: len(self.registry) > 0,
+            ledger=self._ledger,
+            live=self.delivery,
+            config=self._config.deliver,
+            wall=time.time,
+        )
+
+    def _ledger(self, origin: Origin) -> Ledger:
+        return self.delivery.ledger(origin) or self.inherited
+
+    def _lost(self, lost: Lost) -> None:
+        self._ledger(lost.origin).drop(lost.reason, lost.flows)
 
     def _session(self) -> HttpsSession:
         return HttpsSession(
@@ -171,6 +214,8 @@ class KproxyAssembly:
             listening=self.listener,
             streaming=self.stream_listener,
             delivering=self.delivery,
+            spool=self.spool,
+            inherited=self.inherited,
             refreshing=self.refresh,
         )
 

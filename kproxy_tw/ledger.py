@@ -25,6 +25,7 @@ RECORD_DROP_REASONS = (
     "egress",
     "queue_full",
     "spool_full",
+    "spool_corrupt",
     "rejected",
     "encode",
     "shutdown",

@@ -23,10 +23,15 @@ from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.kflow.custom_write import cut_texts
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.sample.accuracy import Accuracy, RecentAccuracy, accuracy_of
+from kproxy_tw.sample.devicecap import DeviceCap
+from kproxy_tw.sample.lowres import with_copies
 from kproxy_tw.sample.pending import ByteBudget, PendingRecords
+from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.rates import UNSAMPLED, ConfiguredRates, RateInUse, together, weigh
+from kproxy_tw.sample.spread import spread
 from kproxy_tw.sample.thin import Choice, choose
-from kproxy_tw.sample.window import CapWindow
+from kproxy_tw.sample.window import FIRST_CREDIT_SECONDS, CapWindow
 
 TOLD_BY_OPTIONS = {"sampler", "domain"}
 """Origins of rates of which the option tables themselves say when they change."""
@@ -50,6 +55,9 @@ class SampleConfig:
     :ivar sample_rate: the rate of all flows, whatever exporter and API say; 0 for not set.
     :ivar max_pending_bytes: raw records of one device that may wait for the tick.
     :ivar max_total_bytes: raw records of all devices that may wait or be in conversion.
+    :ivar plan: what the cap of a device's plan is: ``shared`` by the plan's devices, each ``device``'s, or ``off``.
+    :ivar shards: processes that the devices' flow is split over; every cap is divided by it.
+    :ivar max_big: low-resolution copies per second and device.
     """
 
     max_fps: float = 4000.0
@@ -57,6 +65,9 @@ class SampleConfig:
     sample_rate: float = 0.0
     max_pending_bytes: int = 32 << 20
     max_total_bytes: int = 128 << 20
+    plan: str = "shared"
+    shards: int = 1
+    max_big: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +78,9 @@ class Job:
     :ivar column_types: what the values of a custom column have to be, where that is known.
     :ivar wanted: the names of the custom columns as fields are compared with them.
     :ivar charged: flows that they may become, as counted against the cap: some records are two flows.
+    :ivar random: for the copies and the spreading of fractions; this job's alone until it is done.
+    :ivar copies: low-resolution copies to add.
+    :ivar started: monotonic seconds at which the records were chosen.
     """
 
     choices: Sequence[Choice]
@@ -76,7 +90,10 @@ class Job:
     device_id: int
     column_ids: Mapping[str, int]
     rates: ConfiguredRates
+    random: np.random.Generator
     charged: int = 0
+    copies: int = 0
+    started: float = 0.0
     column_types: Mapping[str, str] = attrs.field(factory=dict)
     wanted: frozenset[str] = attrs.Factory(lambda self: wanted_names(self.column_ids), takes_self=True)
 
@@ -85,11 +102,12 @@ class Job:
 class Converted:
     """A message body.
 
-    :ivar flows: flows in it.
+    :ivar flows: flows in it, low-resolution copies not counted.
     :ivar records: records that these flows are of: what the ledger counts.
     :ivar undecodable: records that could not be decoded after all.
     :ivar rate: mean sample rate of its flows, the cap's share included.
     :ivar rates: the rates that the flows carried without the cap's share, the commonest first.
+    :ivar accuracy: how good an estimate its flows make.
     """
 
     body: bytes
@@ -98,6 +116,7 @@ class Converted:
     undecodable: int
     rate: float
     rates: tuple[RateInUse, ...] = ()
+    accuracy: Accuracy = attrs.Factory(Accuracy)
 
 
 def convert(job: Job) -> Converted:
@@ -121,13 +140,15 @@ def convert(job: Job) -> Converted:
     if not batches:
         return Converted(body=b"", flows=0, records=0, undecodable=undecodable, rate=UNSAMPLED)
     flows = FlowBatch.concatenate(batches)
+    flows.columns["sample_rate"] = spread(flows.column("sample_rate"), job.random.random())
     return Converted(
-        body=_body(flows, job),
+        body=_body(with_copies(flows, job.copies, job.random), job),
         flows=flows.length,
         records=job.kept - undecodable,
         undecodable=undecodable,
         rate=float(np.mean(flows.column("sample_rate"))),
         rates=together(rates),
+        accuracy=accuracy_of(flows, job.seen, job.kept),
     )
 
 
@@ -154,6 +175,10 @@ class DevicePipeline:
     :ivar rate, rate_origin: mean rate of the last message's flows, the cap's share included, and who told most of it.
     :ivar rates: the rates of the last message's flows without that share.
     :ivar notices: what people should know of these.
+    :ivar accuracy: how good an estimate the flows of the last minute make.
+
+    :param random: decides which records stay. A generator spawned from it belongs to the conversions.
+    :param plans: the caps that devices share.
     """
 
     def __init__(
@@ -165,6 +190,7 @@ class DevicePipeline:
         budget: ByteBudget,
         random: np.random.Generator,
         now: float,
+        plans: PlanCaps | None = None,
     ) -> None:
         self.ledger = ledger
         self.converting = False
@@ -178,15 +204,36 @@ class DevicePipeline:
         self._config = config
         self._budget = budget
         self._random = random
+        (self._conversions,) = random.spawn(1)
+        self._plans = plans or PlanCaps()
+        self._copies = CapWindow(config.max_big, FIRST_CREDIT_SECONDS, now)
+        self.accuracy = RecentAccuracy()
+        self.device = device
         self.update(device, now)
 
     def update(self, device: Device, now: float) -> None:
         """Take over the device's settings, at the start and whenever the API changes them."""
+        self.leave(now)
         self.device = device
         self._wanted = wanted_names(device.custom_columns)
+        most = float(device.max_flow_rate or self._config.max_fps)
+        if self._config.plan == "device" and device.plan_max_fps:
+            most = min(most, float(device.plan_max_fps))
         # One message a second cannot carry more than one message can hold.
-        self.max_fps = min(float(device.max_flow_rate or self._config.max_fps), float(MAX_MESSAGE_FLOWS))
-        self._window = CapWindow(self.max_fps, self._config.interval_seconds, now)
+        self.max_fps = min(most / self._config.shards, float(MAX_MESSAGE_FLOWS - self._config.max_big))
+        plan = None
+        if self._config.plan == "shared":
+            plan = self._plans.join(device.company_id, device.plan_max_fps, device.device_id, now)
+        self._cap = DeviceCap(self.max_fps, self._config.interval_seconds, now, plan, device.device_id)
+
+    def leave(self, now: float) -> None:
+        """Take no part in the plan's cap any more: the device is gone, or is about to be another one."""
+        self._plans.leave(self.device.company_id, self.device.plan_max_fps, self.device.device_id, now)
+
+    @property
+    def plan_level(self) -> float:
+        """Flows per second that the plan's cap leaves this device; infinite while that does not limit it."""
+        return self._cap.level
 
     def take(self, walk: Walk) -> None:
         """Count the records of a datagram and keep them for the tick."""
@@ -206,9 +253,9 @@ class DevicePipeline:
     def begin(self, now: float) -> Job | None:
         """Choose what goes out now; ``None`` when nothing waits, nothing may go yet, or a job is under way."""
         seen, size = self.pending.count, self.pending.bytes
-        if self.converting or not seen:
+        if self.converting:
             return None
-        allowance = min(self._window.allowance(now), MAX_MESSAGE_FLOWS)
+        allowance = min(self._cap.allowance(seen, now), MAX_MESSAGE_FLOWS - self._config.max_big)
         if allowance < 1:
             return None
         groups = self.pending.take()
@@ -216,7 +263,7 @@ class DevicePipeline:
         kept = seen if flows <= allowance else max(1, allowance * seen // flows)
         choices = choose(groups, kept, self._random)
         charged = sum(choice.layout.flows_per_record * choice.kept for choice in choices)
-        self._window.spend(charged)
+        self._cap.spend(charged, now)
         self.ledger.sample_out(seen - kept)
         self.converting = True
         return Job(
@@ -228,6 +275,9 @@ class DevicePipeline:
             column_ids=self.device.custom_columns,
             rates=ConfiguredRates(self._config.sample_rate, float(self.device.sample_rate)),
             charged=charged,
+            random=self._conversions,
+            copies=self._copies_due(now),
+            started=now,
             column_types=self.device.column_types,
             wanted=self._wanted,
         )
@@ -235,11 +285,12 @@ class DevicePipeline:
     def finish(self, job: Job, converted: Converted) -> None:
         """The job is done: its undecodable records are dropped, the rest is in ``converted.body``."""
         self._release(job)
-        self._window.spend(min(0, max(job.kept, converted.flows) - job.charged))  # second flows that were empty
+        self._cap.spend(min(0, max(job.kept, converted.flows) - job.charged))  # second flows that were empty
         if converted.undecodable:
             self.ledger.drop("malformed", converted.undecodable)
         if converted.flows:
             self._rates_told(converted)
+            self.accuracy.add(converted.accuracy, job.started)
 
     def fail(self, job: Job) -> None:
         """No message could be made of the job: its records are lost."""
@@ -275,6 +326,11 @@ class DevicePipeline:
         missing = records - self._counted_ahead
         self._counted_ahead = max(-missing, 0)
         self.ledger.receive(max(missing, 0))
+
+    def _copies_due(self, now: float) -> int:
+        copies = self._copies.allowance(now)
+        self._copies.spend(copies)
+        return copies
 
     def _release(self, job: Job) -> None:
         self.converting = False

@@ -11,6 +11,7 @@ from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import DecodeOptions
 from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.deliver.spool.limits import SpoolLimits
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.intake import SessionConfig
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
@@ -52,6 +53,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         ),
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),
         state_dir=Path(options["state_dir"]),
+        spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
         shown=options.effective(),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from twisted.internet.protocol import DatagramProtocol
@@ -35,10 +36,16 @@ class FlowProtocol(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """One datagram came in."""
-        try:
-            self._receiver(datagram, addr[0], addr[1])
-        except Exception:
-            self._report(addr[0])
+        self.datagramsReceived([(datagram, addr)])
+
+    def datagramsReceived(self, datagrams: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
+        """Some came in together."""
+        receiver = self._receiver
+        for datagram, (address, port) in datagrams:
+            try:
+                receiver(datagram, address, port)
+            except Exception:
+                self._report(address)
 
     def _report(self, address: str) -> None:
         now = time.monotonic()

@@ -51,7 +51,7 @@ class FlowPort(Port):
     log = Logger()
     rest_seconds = 0.0
 
-    def startListening(self) -> None:
+    def startListening(self) -> None:  # noqa: N802
         """Bind and read."""
         super().startListening()
         self._batch = DatagramBatch(self.socket)
@@ -91,12 +91,11 @@ class FlowPort(Port):
 
     def _read_turn(self) -> int:
         """Read :data:`MOST_A_TURN` datagrams, or all that are there; their number."""
-        take = self.protocol.datagramReceived
+        protocol: Any = self.protocol
         total = 0
         while total < MOST_A_TURN:
             datagrams = self._batch.read()
-            for datagram, source in datagrams:
-                take(datagram, source)
+            protocol.datagramsReceived(datagrams)
             total += len(datagrams)
             if len(datagrams) < SLOTS:
                 break

@@ -15,6 +15,9 @@ from kproxy_tw.kflow.rates import LARGEST, SCALE
 
 Rates = npt.NDArray[np.float64]
 
+ADDING_ERROR = 4 * float(np.finfo(np.float64).eps)
+"""Relative error of a sum, for each √n of its n summands."""
+
 
 def spread(rates: Rates, start: float) -> Rates:
     """``rates``, all above 0, as multiples of 0.01.
@@ -28,6 +31,8 @@ def spread(rates: Rates, start: float) -> Rates:
     if np.array_equal(np.rint(scaled), scaled):
         return scaled / SCALE
     sums = np.cumsum(scaled)
-    # Sums that are whole but for the error of adding would else fall to the number below at a start of 0.
-    edges = np.floor(sums + sums[-1] * len(sums) * np.finfo(np.float64).eps + start)
+    # A sum that is whole but for the error of adding must count as whole, or it may end one lower.
+    nearest = np.rint(sums)
+    slack = ADDING_ERROR * sums[-1] * np.sqrt(len(sums))
+    edges = np.floor(np.where(np.abs(sums - nearest) <= slack, nearest, sums) + start)
     return np.diff(edges, prepend=0.0) / SCALE
