@@ -297,7 +297,16 @@ def test_long_texts_do_not_make_a_message_too_large() -> None:
     many = attrs.evolve(only, body=only.body * count, count=only.count * count, datagrams=1)
     whole = Choice(only.layout, [many], None, many.count)
     rates = ConfiguredRates()
-    job = Job(choices=[whole], kept=many.count, seen=many.count, size=0, device_id=1, column_ids=names, rates=rates)
+    job = Job(
+        choices=[whole],
+        kept=many.count,
+        seen=many.count,
+        size=0,
+        device_id=1,
+        column_ids=names,
+        rates=rates,
+        random=np.random.default_rng(1),
+    )
     decoded = decode_body(convert(job).body, gzipped=True)
     assert decoded.batch.length == many.count
     assert {column[0] for column in decoded.custom.values()} == {b"x" * 64}
