@@ -1,8 +1,15 @@
-"""``python -m bench``: the benchmark table."""
+"""``python -m bench``: the benchmark tables, or those named: ``python -m bench relay``."""
 
 from __future__ import annotations
 
-from bench.end_to_end import report
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
-for line in report():
-    print(line, flush=True)
+from bench import end_to_end, relay
+
+TABLES: Mapping[str, Callable[[], Iterator[str]]] = {"flows": end_to_end.report, "relay": relay.report}
+
+for name in sys.argv[1:] or TABLES:
+    for line in TABLES[name]():
+        print(line, flush=True)
+    print(flush=True)

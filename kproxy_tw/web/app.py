@@ -11,53 +11,22 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
-from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
-from twisted.web.static import File
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.web import assets, documents, health, metrics
+from kproxy_tw.web.answering import HTML, JSON, RENDER_THREADS, TEXT, StaticFiles, answer, wants_pretty
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import Snapshot, take
 
-HTML = "text/html; charset=utf-8"
-JSON = "application/json"
-TEXT = "text/plain; charset=utf-8"
-
-RENDER_THREADS = 2
-"""Pages rendered at once; the reactor's other threads are for decoding."""
-
 T = TypeVar("T")
 
 _DEVICE_ID = re.compile("[0-9]{1,19}", re.ASCII)
-
-
-class StaticFiles(File):
-    """Files of one folder; folders are not listed."""
-
-    def directoryListing(self) -> IResource:  # noqa: N802 - Twisted's name
-        """There is nothing to see."""
-        return notFound(message="Folders are not listed.")
-
-
-def answer(request: IRequest, body: bytes | str, content_type: str, code: int = 200) -> bytes:
-    """Set status, type and length of an answer, and return its body."""
-    raw = body.encode() if isinstance(body, str) else body
-    request.setResponseCode(code)
-    request.setHeader("Content-Type", content_type)
-    request.setHeader("Content-Length", str(len(raw)))
-    return raw
-
-
-def _pretty(request: IRequest) -> bool:
-    """Whether ``?pretty`` is asked for; Twisted's ``args`` leaves out names without a value."""
-    query: bytes = request.uri.partition(b"?")[2]
-    return any(part.partition(b"=")[0] == b"pretty" for part in query.split(b"&"))
 
 
 class AdminApp:
@@ -131,7 +100,7 @@ class AdminApp:
     @app.route("/admin/devices")
     async def admin_devices(self, request: IRequest) -> bytes:
         """Devices and unregistered sources."""
-        pretty = _pretty(request)
+        pretty = wants_pretty(request)
 
         def make(now: Snapshot) -> bytes:
             return documents.encode(documents.devices(now.devices, now.unregistered), pretty=pretty)
@@ -159,7 +128,7 @@ class AdminApp:
         return self._missing(request, "There is nothing at this address.")
 
     def _json(self, request: IRequest, document: documents.Document, code: int = 200) -> bytes:
-        return answer(request, documents.encode(document, pretty=_pretty(request)), JSON, code)
+        return answer(request, documents.encode(document, pretty=wants_pretty(request)), JSON, code)
 
     def _probe(self, request: IRequest, fine: bool, reasons: list[str]) -> bytes:
         return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
