@@ -18,10 +18,15 @@ import numpy as np
 
 from kproxy_tw import __version__
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.deliver.backlog.service import BacklogService
 from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
+from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
+from kproxy_tw.deliver.spool.record import Origin
+from kproxy_tw.deliver.spool.service import SpoolService
+from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
@@ -51,7 +56,8 @@ if TYPE_CHECKING:
 class KproxyConfig:
     """What kproxy is told; each part has its own configuration.
 
-    :ivar state_dir: where the last good device list is kept.
+    :ivar state_dir: where the last good device list is kept, and the spool.
+    :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
     """
@@ -64,6 +70,7 @@ class KproxyConfig:
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
     sample: SampleConfig = attrs.Factory(SampleConfig)
     deliver: DeliverConfig = attrs.Factory(DeliverConfig)
+    spool: SpoolLimits | None = attrs.Factory(SpoolLimits)
     web: WebConfig = attrs.Factory(WebConfig)
     shown: Mapping[str, object] = attrs.field(factory=dict)
     seed: int | None = None
@@ -94,11 +101,14 @@ class KproxyAssembly:
         )
         self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.datagram)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
+        self.inherited = Ledger()
+        self.spool = self._spool_service(config.spool)
         self.delivery = DeliveryService(
             reactor=reactor,
             new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
             url=config.endpoints.flow,
             config=config.deliver,
+            keeper=self.spool,
         )
         self.refresh = self._refresh_service()
         self.health = HealthService(reactor, config.web, self._overview())
@@ -106,10 +116,45 @@ class KproxyAssembly:
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
         root = OrderedServices()
-        for part in (self.health, self.refresh, self.delivery, self.pipelines, self.listener):
-            part.setServiceParent(root)
+        parts = (self.health, self.spool, self.refresh, self.delivery, self._backlog(), self.pipelines, self.listener)
+        for part in parts:
+            if part is not None:
+                part.setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         return root
+
+    def _spool_service(self, limits: SpoolLimits | None) -> SpoolService | None:
+        if limits is None:
+            return None
+        return SpoolService(
+            reactor=self._reactor,
+            spool=Spool(self._config.state_dir / "spool", limits, wall=time.time),
+            max_bytes=limits.max_bytes,
+            inherited=self.inherited.receive,
+            lost=self._lost,
+        )
+
+    def _backlog(self) -> BacklogService | None:
+        if self.spool is None:
+            return None
+        return BacklogService(
+            reactor=self._reactor,
+            spool=self.spool,
+            session=self._session(),
+            url=self._config.endpoints.flow,
+            recipient=self.registry.by_id,
+            knows_devices=lambda: len(self.registry) > 0,
+            ledger=self._ledger,
+            live=self.delivery,
+            config=self._config.deliver,
+            wall=time.time,
+        )
+
+    def _ledger(self, origin: Origin) -> Ledger:
+        return self.delivery.ledger(origin) or self.inherited
+
+    def _lost(self, lost: Lost) -> None:
+        self._ledger(lost.origin).drop(lost.reason, lost.flows)
 
     def _session(self) -> HttpsSession:
         return HttpsSession(
@@ -145,6 +190,8 @@ class KproxyAssembly:
             sources=self.sources,
             listening=self.listener,
             delivering=self.delivery,
+            spool=self.spool,
+            inherited=self.inherited,
             refreshing=self.refresh,
         )
 

@@ -23,6 +23,7 @@ RECORD_DROP_REASONS = (
     "disabled",
     "queue_full",
     "spool_full",
+    "spool_corrupt",
     "rejected",
     "encode",
     "shutdown",

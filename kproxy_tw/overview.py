@@ -10,6 +10,7 @@ import attrs
 from kproxy_tw import __version__
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.intake import DeviceIntake, Intake
+from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import (
     Check,
     DaemonStatus,
@@ -46,6 +47,16 @@ class Delivering(Protocol):
         """Whether messages get through."""
 
 
+class Spooling(Protocol):
+    """The spool, as far as the overview needs it."""
+
+    def shown(self) -> Mapping[str, int]:
+        """``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what is on disk."""
+
+    def check(self) -> Check:
+        """Whether the disk keeps what it is given."""
+
+
 class Refreshing(Protocol):
     """The device list, as far as the overview needs it."""
 
@@ -63,6 +74,7 @@ class Overview:
     :ivar clock: ``seconds()`` gives monotonic seconds.
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
+    :ivar inherited: the books of what runs before this one have left on disk.
     """
 
     instance_id: str
@@ -74,12 +86,15 @@ class Overview:
     sources: Sources
     listening: Listening
     delivering: Delivering
+    spool: Spooling | None
+    inherited: Ledger
     refreshing: Refreshing
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         listeners = tuple(self.listening.status())
         totals = self.intake.total()
+        totals.add(self.inherited)
         totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
         return DaemonStatus(
             instance_id=self.instance_id,
@@ -89,7 +104,7 @@ class Overview:
             config=self.config,
             upstream=(self.refreshing.endpoint(), self.delivering.endpoint()),
             listeners=listeners,
-            spool=self.delivering.waiting(),
+            spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
         )
 
@@ -116,8 +131,9 @@ class Overview:
         return self.sources.unregistered(self.clock.seconds())
 
     def checks(self) -> Sequence[Check]:
-        """The device list, and delivery."""
-        return (self.refreshing.check(), self.delivering.check())
+        """The device list, delivery, and the spool."""
+        checks = (self.refreshing.check(), self.delivering.check())
+        return checks if self.spool is None else (*checks, self.spool.check())
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger

@@ -18,6 +18,9 @@ class CollectorCounts:
         self.snmp = Counter("kcollect_snmp_documents", "SNMP documents taken.", registry=self.registry)
         self.waiting = Gauge("kcollect_waiting_messages", "Messages that wait to be stored.", registry=self.registry)
         self.commits = Gauge("kcollect_commits", "Commits so far; each stores all that waited.", registry=self.registry)
+        self.duplicates = Gauge(
+            "kcollect_duplicates", "Messages that came again after they were stored.", registry=self.registry
+        )
         self.devices = Gauge("kcollect_devices", "Devices in the directory.", registry=self.registry)
         self.bgp_sessions = Gauge("kcollect_bgp_sessions", "BGP sessions that kbgp relays.", registry=self.registry)
         self.bgp_agents = Gauge("kcollect_bgp_agents", "Control streams of kbgp.", registry=self.registry)

@@ -12,6 +12,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.collector.batches import BatchName
 from kproxy_tw.collector.totals import Sums, message_sums
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import Column, FlowBatch
@@ -38,6 +39,7 @@ class Message:
 
     :ivar received: seconds since 1970.
     :ivar custom: id of a custom column to array, as in ``FlowBatch.custom``.
+    :ivar name: tells it from all others, however often it is sent; ``None`` when its sender gave it none.
     """
 
     device_id: int
@@ -46,6 +48,7 @@ class Message:
     batch: FlowBatch
     custom: Mapping[int, Column]
     sums: Sums
+    name: BatchName | None = None
 
     @property
     def size(self) -> int:
@@ -89,13 +92,17 @@ def accept(
     batch: FlowBatch,
     device_ids: npt.NDArray[np.uint32],
     custom: Mapping[int, Column],
+    name: BatchName | None = None,
 ) -> Message:
     """Check decoded flows and sum them.
 
     :param device_name: the sender's name in the directory.
     :param device_ids: the ``deviceId`` of each flow; 0 stands for the sender's.
-    :raises MalformedInput: flows of another device, or impossible sums.
+    :param name: of the message, where its sender gave it one.
+    :raises MalformedInput: flows or a name of another device, or impossible sums.
     """
+    if name is not None and name.device_id != sender.device_id:
+        raise MalformedInput(f"device {sender.device_id} sent a message named after device {name.device_id}")
     foreign = device_ids[(device_ids != 0) & (device_ids != sender.device_id)]
     if len(foreign):
         raise MalformedInput(f"device {sender.device_id} sent flows of device {int(foreign[0])}")
@@ -106,4 +113,5 @@ def accept(
         batch=batch,
         custom=custom,
         sums=message_sums(batch),
+        name=name,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.collector.batches import BatchName
 from kproxy_tw.collector.message import Message
 from kproxy_tw.collector.schema import DETAIL_ADDRESSES, DETAIL_NUMBERS, MAIN_ADDRESSES, MAIN_NUMBERS, halves
 from kproxy_tw.collector.totals import SUM_NAMES, stated_rates
@@ -93,6 +95,22 @@ def custom_tables(messages: Sequence[Message], first_id: int) -> Iterator[Table]
                 ids = np.full(len(values), column_id, dtype=np.uint32)
                 yield {"flow_id": first_id + np.flatnonzero(filled), "column_id": ids, name: values}
         first_id += message.batch.length
+
+
+def batch_table(names: Iterable[BatchName]) -> Table:
+    """Rows of ``batches``, one a message."""
+    return range_table((name.instance, name.device_id, name.number, name.number) for name in names)
+
+
+def range_table(rows: Iterable[tuple[UUID, int, int, int]]) -> Table:
+    """Rows of ``batches``."""
+    listed = list(rows)
+    return {
+        "instance": np.array([str(instance) for instance, _, _, _ in listed], dtype=object),
+        "device_id": np.array([device_id for _, device_id, _, _ in listed], np.int64),
+        "first": np.array([first for _, _, first, _ in listed], np.int64),
+        "last": np.array([last for _, _, _, last in listed], np.int64),
+    }
 
 
 def _filled(column: Column) -> npt.NDArray[np.bool_]:

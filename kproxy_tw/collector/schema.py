@@ -118,3 +118,9 @@ TABLES: tuple[str, ...] = (
 )
 """Statements that make an empty store. ``flow_id`` and ``message_id`` ascend in the order of storing;
 ``messages.estimated_*`` are in hundredths; ``messages.flows`` counts what :mod:`.totals` counts, ``records`` all."""
+
+BATCHES = """
+    CREATE TABLE IF NOT EXISTS batches (
+        instance UUID NOT NULL, device_id BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL
+    )"""
+"""Names of stored messages, as ranges of numbers; made where an older version left none."""

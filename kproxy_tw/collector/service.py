@@ -186,6 +186,7 @@ class CollectorService(MultiService):
             directory.add(device)
         self._counts.devices.set_function(lambda: len(directory.all()))
         self._counts.commits.set_function(lambda: self._commits.groups)
+        self._counts.duplicates.set_function(lambda: self._store.duplicates)
         self._counts.waiting.set_function(lambda: self._commits.waiting)
         return directory
 

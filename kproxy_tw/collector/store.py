@@ -15,9 +15,19 @@ from typing import Any
 
 import duckdb
 
+from kproxy_tw.collector.batches import BatchName, StoredBatches
 from kproxy_tw.collector.message import Message
-from kproxy_tw.collector.rows import WIDE_SUMS, Table, custom_tables, detail_table, flow_table, message_table
-from kproxy_tw.collector.schema import SCHEMA_VERSION, TABLES
+from kproxy_tw.collector.rows import (
+    WIDE_SUMS,
+    Table,
+    batch_table,
+    custom_tables,
+    detail_table,
+    flow_table,
+    message_table,
+    range_table,
+)
+from kproxy_tw.collector.schema import BATCHES, SCHEMA_VERSION, TABLES
 from kproxy_tw.collector.totals import SUM_NAMES, DeviceTotals, Sums
 from kproxy_tw.errors import StoreError
 from kproxy_tw.flowbatch import FlowBatch
@@ -37,6 +47,9 @@ SETTINGS: Mapping[str, Any] = {
 
 FETCH_ROWS = 256
 """Rows made into Python objects at a time, so that a large answer does not hold up other threads."""
+
+MAX_BATCH_ROWS = 100_000
+"""Rows of names after which they are written anew in as few as can be."""
 
 DISK_ERRORS = (
     duckdb.IOException,
@@ -63,6 +76,7 @@ class FlowStore:
     :meth:`totals` is for any thread and cheap.
 
     :param directory: made when missing, for this user only.
+    :ivar duplicates: messages that came again after they were stored.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -73,6 +87,9 @@ class FlowStore:
         self._next_flow = 0
         self._next_message = 0
         self._totals: Mapping[int, DeviceTotals] = {}
+        self._batches = StoredBatches()
+        self._batch_rows = 0
+        self.duplicates = 0
 
     def open(self) -> None:
         """Open or make the file, and read the totals.
@@ -108,10 +125,28 @@ class FlowStore:
         return tuple(total for _, total in sorted(self._totals.items()))
 
     def write(self, messages: Sequence[Message]) -> None:
-        """Store all of ``messages`` durably, or none.
+        """Store all of ``messages`` durably, or none; but none that is stored already.
 
         :raises StoreError: they are not stored; the disk is full, for example.
         """
+        fresh = self._fresh(messages)
+        if fresh:
+            self._write(fresh)
+        self.duplicates += len(messages) - len(fresh)
+
+    def _fresh(self, messages: Sequence[Message]) -> list[Message]:
+        """Those that have not come before, and of those that came twice one."""
+        names: set[BatchName] = set()
+        fresh = []
+        for message in messages:
+            if message.name is not None:
+                if message.name in names or message.name in self._batches:
+                    continue
+                names.add(message.name)
+            fresh.append(message)
+        return fresh
+
+    def _write(self, messages: Sequence[Message]) -> None:
         batch = FlowBatch.concatenate([message.batch for message in messages])
         connection = self._writable()
         try:
@@ -174,6 +209,7 @@ class FlowStore:
         for rows in custom_tables(messages, first):
             yield "custom_values", rows
         yield "messages", message_table(messages, self._next_message, first)
+        yield "batches", batch_table(message.name for message in messages if message.name is not None)
 
     def _committed(self, messages: Sequence[Message], flows: int) -> None:
         totals = dict(self._totals)
@@ -182,6 +218,23 @@ class FlowStore:
         self._totals = totals
         self._next_flow += flows
         self._next_message += len(messages)
+        for message in messages:
+            if message.name is not None:
+                self._batches.add(message.name)
+                self._batch_rows += 1
+        if self._batch_rows > MAX_BATCH_ROWS:
+            self._compact(self._open_connection())
+
+    def _compact(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write what is known of names in as few rows as can be; where that fails, there are just more of them."""
+        try:
+            connection.execute("BEGIN")
+            connection.execute("DELETE FROM batches")
+            _insert(connection, "batches", range_table(self._batches.rows()))
+            connection.execute("COMMIT")
+        except duckdb.Error:
+            _roll_back(connection)
+        self._batch_rows = 0
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
@@ -189,9 +242,11 @@ class FlowStore:
             connection.execute("BEGIN")
             for statement in TABLES:
                 connection.execute(statement)
+            connection.execute(BATCHES)
             connection.execute("INSERT INTO store_version VALUES (?)", [SCHEMA_VERSION])
             connection.execute("COMMIT")
             return
+        connection.execute(BATCHES)
         found = connection.execute("SELECT version FROM store_version").fetchall() if "store_version" in tables else []
         if found != [(SCHEMA_VERSION,)]:
             raise StoreError(f"{self.path} was made by another version of kcollect; give another -data directory")
@@ -208,6 +263,8 @@ class FlowStore:
             )
             for row in rows
         }
+        batches = connection.execute("SELECT instance, device_id, first, last FROM batches ORDER BY rowid").fetchall()
+        self._batches, self._batch_rows = StoredBatches(batches), len(batches)
         self._next_message = max((row[4] + 1 for row in rows), default=0)
         self._next_flow = max((row[5] for row in rows), default=0)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.deliver.spool.limits import SpoolLimits
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.listen.service import ListenConfig
 from kproxy_tw.pipeline import SampleConfig
@@ -40,6 +41,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         ),
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),
         state_dir=Path(options["state_dir"]),
+        spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
         shown=options.effective(),
     )
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
 from kproxy_tw.decode.templated import SET_HEADER_LENGTH
-from kproxy_tw.decode.templates import FIRST_TEMPLATE_ID, TemplateCache
+from kproxy_tw.decode.templates import FIRST_TEMPLATE_ID, Template, TemplateCache
 from kproxy_tw.errors import MalformedInput
 
 LEAST = 8
@@ -46,8 +46,8 @@ class Header:
 
 SOURCE_AND_SET = (("domain", ">u4"), ("set_id", ">u2"), ("set_length", ">u2"))
 
-HEADERS = (
-    Header(
+HEADERS = {
+    b"\x00\x09": Header(
         9,
         "netflow9",
         np.dtype(
@@ -61,13 +61,13 @@ HEADERS = (
             ]
         ),
     ),
-    Header(
+    b"\x00\x0a": Header(
         10,
         "ipfix",
         np.dtype([("version", ">u2"), ("length", ">u2"), ("seconds", ">u4"), ("sequence", ">u4"), *SOURCE_AND_SET]),
     ),
-)
-"""RFC 3954 section 5.1; RFC 7011 section 3.1."""
+}
+"""By the version word: RFC 3954 section 5.1; RFC 7011 section 3.1."""
 
 
 @attrs.frozen(eq=False)
@@ -75,7 +75,7 @@ class Group:
     """Packets of one size with one data set of one template each.
 
     :ivar positions: where they stand in the batch, ascending.
-    :ivar packets: their bytes, a row each.
+    :ivar size: bytes of each.
     :ivar heads: their headers, one each.
     """
 
@@ -83,56 +83,60 @@ class Group:
     domain: int
     template_id: int
     positions: Indices
-    packets: npt.NDArray[np.uint8]
+    size: int
     heads: npt.NDArray[np.void]
 
-    def block(self, rows: slice, templates: TemplateCache, received_ns: npt.NDArray[np.int64]) -> Walk | None:
-        """Walk some of them; ``None`` when their template is not known, or its records are no plain flows."""
-        template = templates.find(self.header.version, self.domain, self.template_id)
+    def template(self, templates: TemplateCache) -> Template | None:
+        """Their template as it is now, if it is one of plain flows that fit into the packets."""
+        found = templates.find(self.header.version, self.domain, self.template_id)
+        room = self.size - self.header.layout.itemsize
+        return found if found is not None and 0 < found.flow_length <= room else None
+
+    def block(
+        self, rows: slice, template: Template, datagrams: Sequence[bytes], received_ns: npt.NDArray[np.int64]
+    ) -> Walk:
+        """Walk some of them.
+
+        :param rows: which ones, of ``positions``.
+        :param datagrams: the whole batch.
+        :param received_ns: when each of the batch came in.
+        """
+        heads, positions = self.heads[rows], self.positions[rows]
         first = self.header.layout.itemsize
-        if template is None or not template.flow_length or self.packets.shape[1] - first < template.flow_length:
-            return None
-        heads, packets = self.heads[rows], self.packets[rows]
-        each = (packets.shape[1] - first) // template.flow_length
+        each = (self.size - first) // template.flow_length
+        records = slice(first, first + each * template.flow_length)
+        body = b"".join([memoryview(datagrams[position])[records] for position in positions.tolist()])
         uptime = heads["uptime"] if self.header.version == 9 else np.zeros(len(heads))
-        clock = PacketClock(
-            heads["seconds"].astype(np.int64) * 1000, uptime.astype(np.int64), received_ns[self.positions[rows]]
-        )
-        body = packets[:, first : first + each * template.flow_length].tobytes()
+        clock = PacketClock(heads["seconds"].astype(np.int64) * 1000, uptime.astype(np.int64), received_ns[positions])
         count = each * len(heads)
-        records = RecordSet(template.layout, count, body, clock, datagrams=len(heads))
-        return Walk(self.header.flow_type, [records], count)
+        return Walk(
+            self.header.flow_type, [RecordSet(template.layout, count, body, clock, datagrams=len(heads))], count
+        )
 
 
 def _groups(datagrams: Sequence[bytes]) -> Iterator[Group]:
-    sizes = np.array([len(data) for data in datagrams])
-    for size in np.unique(sizes).tolist():
+    each = [len(data) for data in datagrams]
+    sizes = np.array(each)
+    for size in sorted(set(each)):
         positions = np.flatnonzero(sizes == size)
-        if len(positions) < LEAST:
+        same = [datagrams[position] for position in positions.tolist()]
+        header = HEADERS.get(same[0][:2])
+        if header is None or len(same) < LEAST or size <= header.layout.itemsize:
             continue
-        packets = np.frombuffer(b"".join([datagrams[position] for position in positions.tolist()]), np.uint8)
-        for header in HEADERS:
-            if size > header.layout.itemsize:
-                yield from _of_one_size(header, positions, packets.reshape(-1, size))
+        heads = np.frombuffer(b"".join([data[: header.layout.itemsize] for data in same]), header.layout)
+        yield from _of_one_size(header, size, positions, heads)
 
 
-def _of_one_size(header: Header, positions: Indices, packets: npt.NDArray[np.uint8]) -> Iterator[Group]:
-    size = packets.shape[1]
-    heads = packets[:, : header.layout.itemsize].copy().view(header.layout)[:, 0]
+def _of_one_size(header: Header, size: int, positions: Indices, heads: npt.NDArray[np.void]) -> Iterator[Group]:
     fits = (heads["version"] == header.version) & (heads["set_length"] == size - header.length)
     fits &= heads["set_id"] >= FIRST_TEMPLATE_ID
     if header.version == 10:
         fits &= heads["length"] == size
     keys = heads["domain"].astype(np.uint64) << np.uint64(16) | heads["set_id"]
-    for key in np.unique(keys[fits]):
+    for key in sorted(set(keys[fits].tolist())):
         rows = np.flatnonzero(fits & (keys == key))
-        if len(rows) < LEAST:
-            continue
-        domain, template_id = int(key) >> 16, int(key) & 0xFFFF
-        if len(rows) == len(packets):
-            yield Group(header, domain, template_id, positions, packets, heads)
-        else:
-            yield Group(header, domain, template_id, positions[rows], packets[rows], heads[rows])
+        if len(rows) >= LEAST:
+            yield Group(header, key >> 16, key & 0xFFFF, positions[rows], size, heads[rows])
 
 
 def walk_batch(
@@ -148,47 +152,63 @@ def walk_batch(
     alone = np.ones(len(datagrams), np.bool_)
     for group in groups:
         alone[group.positions] = False
-    batch = _Batch(datagrams, templates, received_ns, walk)
-    done = 0
-    for position in [*np.flatnonzero(alone).tolist(), len(datagrams)]:
-        if position > done:
-            batch.blocks(groups, done, position)
-        if position < len(datagrams):
-            batch.one(position)
-        done = position + 1
+    batch = _Batch(datagrams, groups, templates, received_ns, walk)
+    for position in np.flatnonzero(alone).tolist():
+        batch.walk_alone(position)
+    batch.walk_groups(len(datagrams))
     return batch.walks, batch.problems
 
 
 class _Batch:
-    """A batch on its way to walks and problems."""
+    """A batch on its way to walks and problems.
+
+    The packets of a group are walked as late as they can be: when their template changes, or at the end. (Exporters
+    repeat their templates every few packets, mostly unchanged.)
+    """
 
     def __init__(
-        self, datagrams: Sequence[bytes], templates: TemplateCache, received_ns: Sequence[int], walk: WalkOne
+        self,
+        datagrams: Sequence[bytes],
+        groups: Sequence[Group],
+        templates: TemplateCache,
+        received_ns: Sequence[int],
+        walk: WalkOne,
     ) -> None:
         self._datagrams = datagrams
         self._templates = templates
         self._received_ns = received_ns
         self._times = np.array(received_ns, np.int64)
         self._walk = walk
+        self._groups = [(group, group.template(templates)) for group in groups]
+        self._done = 0
         self.walks: list[Walk] = []
         self.problems: list[MalformedInput] = []
 
-    def one(self, position: int) -> None:
-        """Walk one datagram by itself."""
+    def walk_alone(self, position: int) -> None:
+        """Walk a datagram that belongs to no group; the templates in it hold for those behind it."""
+        if any(template is None for _group, template in self._groups):
+            self.walk_groups(position)
+        self._one(position)
+        now = [(group, group.template(self._templates)) for group, _template in self._groups]
+        if any(new is not old for (_, new), (_, old) in zip(now, self._groups, strict=True)):
+            self.walk_groups(position)
+            self._groups = now
+
+    def walk_groups(self, end: int) -> None:
+        """Walk the packets of groups that stand before ``end`` and are not walked yet."""
+        for group, template in self._groups:
+            low, high = np.searchsorted(group.positions, (self._done, end)).tolist()
+            if low == high:
+                continue
+            if template is not None:
+                self.walks.append(group.block(slice(low, high), template, self._datagrams, self._times))
+                continue
+            for position in group.positions[low:high].tolist():
+                self._one(position)
+        self._done = end
+
+    def _one(self, position: int) -> None:
         try:
             self.walks.append(self._walk(self._datagrams[position], self._templates, self._received_ns[position]))
         except MalformedInput as problem:
             self.problems.append(problem)
-
-    def blocks(self, groups: Sequence[Group], first: int, last: int) -> None:
-        """Walk the datagrams from ``first`` up to ``last``, all of which belong to groups."""
-        for group in groups:
-            low, high = np.searchsorted(group.positions, (first, last)).tolist()
-            if low == high:
-                continue
-            walked = group.block(slice(low, high), self._templates, self._times)
-            if walked is not None:
-                self.walks.append(walked)
-                continue
-            for position in group.positions[low:high].tolist():
-                self.one(position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,15 +17,23 @@ import attrs
 from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.keeper import Keeper, NoKeeper
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
 from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
+from kproxy_tw.deliver.spool.record import BatchId, Origin
 from kproxy_tw.deliver.target import target
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.interfaces import Answer, UpstreamSession
 from kproxy_tw.ledger import Ledger
 
 HEADERS = {"Content-Type": "application/binary", "Content-Encoding": "gzip"}
+
+BATCH_HEADER = "X-Kproxy-Batch"
+"""Names the message, so that a collector that sees it twice can tell."""
+
+KEPT_REASONS = frozenset({"queue_full", "shutdown"})
+"""For these a message is given up only where nobody can keep it for later."""
 
 LOG_EVERY = 60
 """Of failures in a row, the first is logged and then one in so many."""
@@ -96,8 +105,11 @@ class DeviceSender:
     :param sender_id: ``company:name:id``.
     :param ledger: the device's; every record of a message submitted is in flight there.
     :param room: shared with the other senders.
+    :param origin: what the messages are numbered under.
+    :param keeper: has messages that memory has no room for, and those that are left at a stop.
     :param wall: seconds since 1970, for ``Retry-After`` dates.
     :param uniform: draws the jitter of the waits.
+    :ivar bytes_sent: of the messages that it has delivered.
     """
 
     log = Logger()
@@ -112,24 +124,30 @@ class DeviceSender:
         ledger: Ledger,
         config: DeliverConfig,
         room: SharedRoom,
+        origin: Origin,
+        keeper: Keeper | None = None,
         wall: Callable[[], float] = time.time,
         uniform: Uniform = random.uniform,
     ) -> None:
         self.sessions = sessions
+        self.ledger = ledger
+        self.bytes_sent = 0
         self._reactor = reactor
         self._url = url
         self._sender_id = sender_id
-        self._ledger = ledger
         self._config = config
         self._wall = wall
         self._uniform = uniform
         self._condition = Condition()
+        self._origin = origin
+        self._keeper = keeper or NoKeeper()
+        self._numbers = count(1)
         self._room = room
         self._queue = MessageQueue(
             max_messages=config.max_messages,
             max_bytes=config.max_device_bytes,
             room=room,
-            dropped=lambda message: ledger.drop("queue_full", message.flows),
+            dropped=lambda message: self._give_up(message, "queue_full"),
         )
         self._loop: Deferred[None] | None = None
         self._idle: Deferred[None] | None = None
@@ -148,17 +166,19 @@ class DeviceSender:
         self._sender_id = sender_id
 
     def submit(self, message: Message) -> None:
-        """Take a message over. After :meth:`drain` began it is dropped for the same reason as the rest."""
+        """Take a message over. After :meth:`drain` began it goes the way of the rest."""
+        message = attrs.evolve(message, batch=BatchId(*self._origin, next(self._numbers)))
         if self._closing:
-            self._ledger.drop(self._closing, message.flows)
+            self._give_up(message, self._closing)
             return
         if not len(self._queue):
             self._condition.waits(self._reactor.seconds())
+        self._keeper.entered(message)
         self._queue.push(message)
         self._start()
 
     async def drain(self, deadline_seconds: float, reason: str = "shutdown") -> None:
-        """Try to send what waits, drop the rest, close the sessions.
+        """Try to send what waits, keep or drop the rest, close the sessions.
 
         :param deadline_seconds: so long at most, and no longer than there is something to hope for.
         :param reason: what the ledger is told of the records that are dropped.
@@ -175,15 +195,15 @@ class DeviceSender:
                 timer.cancel()
         self.discard(reason)
         if (message := self._queue.take()) is not None:
-            self._ledger.drop(reason, message.flows)
+            self._give_up(message, reason)
             self._queue.done()
         self._room.leave(self._queue)
         await self.sessions.close()
 
     def discard(self, reason: str) -> None:
-        """Drop what waits, except the message under way."""
+        """Keep or drop what waits, except the message under way."""
         for message in self._queue.clear():
-            self._ledger.drop(reason, message.flows)
+            self._give_up(message, reason)
 
     def status(self) -> SenderStatus:
         """How it fares now."""
@@ -236,12 +256,12 @@ class DeviceSender:
                 self._acknowledged(message)
                 return True
             if said.fate is Fate.REJECT:
-                self._ledger.drop("rejected", message.flows)
+                self._drop(message, "rejected")
                 return True
             hold = self._config.hold_seconds
             if not await self._wait(hold if said.fate is Fate.HOLD else said.wait + backoff.next()):
                 return False
-            self._ledger.messages_retried += 1
+            self.ledger.messages_retried += 1
 
     async def _attempt(self, message: Message) -> Verdict:
         try:
@@ -249,7 +269,7 @@ class DeviceSender:
                 "POST",
                 target(self._url, self._sender_id),
                 body=message.body,
-                headers=HEADERS,
+                headers=HEADERS | {BATCH_HEADER: str(message.batch)},
                 seconds=self._config.post_seconds,
                 limit=self._config.max_answer_bytes,
             )
@@ -273,10 +293,21 @@ class DeviceSender:
             tell(_TOLD[said.fate], sender=self._sender_id, error=error)
         return said
 
+    def _give_up(self, message: Message, reason: str) -> None:
+        """Memory is to forget a message: it is kept elsewhere, or dropped."""
+        if reason not in KEPT_REASONS or not self._keeper.take_over(message):
+            self._drop(message, reason)
+
+    def _drop(self, message: Message, reason: str) -> None:
+        self._keeper.left(message)
+        self.ledger.drop(reason, message.flows)
+
     def _acknowledged(self, message: Message) -> None:
-        self._ledger.forward(message.flows)
-        self._ledger.messages_sent += 1
-        self._ledger.bytes_sent += len(message.body)
+        self._keeper.left(message)
+        self.ledger.forward(message.flows)
+        self.ledger.messages_sent += 1
+        self.ledger.bytes_sent += len(message.body)
+        self.bytes_sent += len(message.body)
 
     async def _wait(self, seconds: float) -> bool:
         """Wait, or until :meth:`_resume`; false, at once, if the deadline comes first."""

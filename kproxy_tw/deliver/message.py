@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from kproxy_tw.deliver.spool.record import BatchId
+
 
 @attrs.frozen(slots=True)
 class Message:
@@ -12,8 +14,10 @@ class Message:
     :ivar body: what goes on the wire, gzip included.
     :ivar flows: how many records it holds, for the ledger.
     :ivar created: monotonic seconds when it was made.
+    :ivar batch: tells it from all others in each attempt to deliver it; a sender gives it one.
     """
 
-    body: bytes
+    body: bytes = attrs.field(repr=False)
     flows: int
     created: float
+    batch: BatchId | None = None

@@ -6,6 +6,8 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -15,7 +17,9 @@ from twisted.python.failure import Failure
 from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.keeper import Keeper
 from kproxy_tw.deliver.queue import SharedRoom
+from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.target import Recipient, sender_id
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, EndpointStatus
@@ -26,6 +30,7 @@ class DeliveryService(Service):
 
     :param new_sessions: makes the two sessions of one device; they connect when they are first used.
     :param url: the flow endpoint.
+    :param keeper: has messages that memory has no room for, and those that are left at a stop.
     :param wall: seconds since 1970.
     :param uniform: draws the jitter of the waits.
     """
@@ -39,6 +44,7 @@ class DeliveryService(Service):
         new_sessions: Callable[[], DeviceSessions],
         url: str,
         config: DeliverConfig,
+        keeper: Keeper | None = None,
         wall: Callable[[], float] = time.time,
         uniform: Uniform = random.uniform,
     ) -> None:
@@ -46,6 +52,9 @@ class DeliveryService(Service):
         self._new_sessions = new_sessions
         self._url = url
         self._config = config
+        self._keeper = keeper
+        # A ledger of which records are in flight is kept by whoever counts them.
+        self._books: WeakValueDictionary[Origin, Ledger] = WeakValueDictionary()
         self._wall = wall
         self._uniform = uniform
         self._room = SharedRoom(config.max_total_bytes)
@@ -76,6 +85,8 @@ class DeliveryService(Service):
             ledger=ledger,
             config=self._config,
             room=self._room,
+            origin=self._new_origin(device.device_id, ledger),
+            keeper=self._keeper,
             wall=self._wall,
             uniform=self._uniform,
         )
@@ -122,6 +133,19 @@ class DeliveryService(Service):
         sender = self._senders.get(device_id)
         return sender.status().queue_highwater if sender else 0
 
+    def bytes_sent(self) -> int:
+        """Of all messages that the present senders have delivered."""
+        return sum(sender.bytes_sent for sender in self._senders.values())
+
+    def healthy(self) -> bool:
+        """Whether the backend takes messages of some device at least, as far as anybody has tried."""
+        errors = [sender.status().last_error for sender in self._senders.values()]
+        return not errors or not all(errors)
+
+    def ledger(self, origin: Origin) -> Ledger | None:
+        """Where the flows of messages stand that were numbered under ``origin``; ``None`` if not in this run."""
+        return self._books.get(origin)
+
     def check(self) -> Check:
         """The check ``delivery``: failing while any device's delivery is."""
         known = [sender.status() for sender in self._senders.values()]
@@ -131,6 +155,12 @@ class DeliveryService(Service):
             return Check(name="delivery", status="failing", detail=detail)
         waiting = sum(status.queue_length for status in known)
         return Check(name="delivery", status="ok", detail=f"{waiting} messages of {len(known)} devices wait")
+
+    def _new_origin(self, device_id: int, ledger: Ledger) -> Origin:
+        """Make what a sender numbers its messages under: its own, for a device may come back with another ledger."""
+        origin = uuid4(), device_id
+        self._books[origin] = ledger
+        return origin
 
     def _drain(self, device_id: int, reason: str) -> Deferred[None]:
         sender = self._senders.pop(device_id)

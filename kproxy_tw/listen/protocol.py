@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
-
-V4_MAPPED = "::ffff:"
-"""How an IPv4 exporter looks on a socket bound to ``::`` (RFC 4291 section 2.5.5.2)."""
-
 
 BUG_LOG_SECONDS = 60.0
 """One traceback in this time."""
@@ -24,7 +21,7 @@ class DatagramReceiver(Protocol):
 
 
 class FlowProtocol(DatagramProtocol):
-    """Passes datagrams and their source address on; IPv4-mapped addresses become plain IPv4.
+    """Passes datagrams and their source address on.
 
     A receiver that raises has a bug. It must not close the socket to everybody: the bug is logged, once a minute, and
     the next datagram is read.
@@ -39,13 +36,16 @@ class FlowProtocol(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         """One datagram came in."""
-        address = addr[0]
-        if address.startswith(V4_MAPPED):
-            address = address[len(V4_MAPPED) :]
-        try:
-            self._receiver(datagram, address, addr[1])
-        except Exception:
-            self._report(address)
+        self.datagramsReceived([(datagram, addr)])
+
+    def datagramsReceived(self, datagrams: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
+        """Some came in together."""
+        receiver = self._receiver
+        for datagram, (address, port) in datagrams:
+            try:
+                receiver(datagram, address, port)
+            except Exception:
+                self._report(address)
 
     def _report(self, address: str) -> None:
         now = time.monotonic()

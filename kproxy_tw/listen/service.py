@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 import attrs
 
+from kproxy_tw.listen.batch import SLOTS, DatagramBatch
 from kproxy_tw.listen.protocol import DatagramReceiver, FlowProtocol
 from kproxy_tw.status import ListenerStatus, shown_address
 
@@ -25,10 +26,7 @@ SO_MEMINFO = 55
 MEMINFO_DROPS = slice(8 * 4, 9 * 4)
 """Where ``SK_MEMINFO_DROPS`` stands among the 32-bit figures of SO_MEMINFO (``linux/sock_diag.h``)."""
 
-MAX_DATAGRAM = 65535
-"""The largest UDP payload there can be."""
-
-MAX_REST_SECONDS = 0.01
+MAX_REST_SECONDS = 0.02
 """How long an emptied socket is left alone at most, so that the next wake-up finds many datagrams, not one."""
 
 BURST_BYTES_PER_SECOND = 200e6
@@ -37,9 +35,8 @@ BURST_BYTES_PER_SECOND = 200e6
 ERROR_REST_SECONDS = 1.0
 """The same after an error that no datagram causes, such as want of memory in the kernel."""
 
-DATAGRAMS_A_TURN = 500
+MOST_A_TURN = 16 * SLOTS
 """Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
-
 
 LAST_TURNS = 20
 """As many turns at most when a socket is about to be closed."""
@@ -54,39 +51,55 @@ class FlowPort(Port):
     log = Logger()
     rest_seconds = 0.0
 
+    def startListening(self) -> None:  # noqa: N802
+        """Bind and read."""
+        super().startListening()
+        self._batch = DatagramBatch(self.socket)
+
     def doRead(self) -> None:
-        """Read what is there; once the socket is empty, rest."""
-        try:
-            self._read_turn()
-        except (BlockingIOError, InterruptedError):
-            self._rest(self.rest_seconds)
-        except OSError:
-            self.log.failure("cannot read from {port}", port=self)
-            self._rest(ERROR_REST_SECONDS)
+        """The socket has datagrams: leave it to a timer for as long as more come."""
+        self.stopReading()
+        self._poll()
 
     def read_last(self) -> None:
         """Read what has come during a rest, before the socket is closed; ``LAST_TURNS`` turns at most."""
         try:
             for _turn in range(LAST_TURNS):
-                self._read_turn()
+                if self._read_turn() < MOST_A_TURN:
+                    return
         except OSError:
-            return  # empty, or beyond reading: it is closed either way
+            return  # beyond reading: it is closed anyway
 
-    def _read_turn(self) -> None:
-        receive, take = self.socket.recvfrom, self.protocol.datagramReceived
-        for _datagram in range(DATAGRAMS_A_TURN):
-            data, address = receive(MAX_DATAGRAM)
-            take(data, address)
-
-    def _rest(self, seconds: float) -> None:
-        if self.connected:
-            self.stopReading()
-            reactor: Any = self.reactor
-            reactor.callLater(seconds, self._go_on)
-
-    def _go_on(self) -> None:
-        if self.connected:
+    def _poll(self) -> None:
+        """Read, and come back as long as datagrams keep coming; then let the reactor watch the socket again."""
+        if not self.connected:
+            return
+        try:
+            read = self._read_turn()
+        except OSError:
+            self.log.failure("cannot read from {port}", port=self)
+            self._poll_in(ERROR_REST_SECONDS)
+            return
+        if read:
+            self._poll_in(self.rest_seconds if read < MOST_A_TURN else 0)
+        else:
             self.startReading()
+
+    def _poll_in(self, seconds: float) -> None:
+        reactor: Any = self.reactor
+        reactor.callLater(seconds, self._poll)
+
+    def _read_turn(self) -> int:
+        """Read :data:`MOST_A_TURN` datagrams, or all that are there; their number."""
+        protocol: Any = self.protocol
+        total = 0
+        while total < MOST_A_TURN:
+            datagrams = self._batch.read()
+            protocol.datagramsReceived(datagrams)
+            total += len(datagrams)
+            if len(datagrams) < SLOTS:
+                break
+        return total
 
 
 @attrs.frozen(kw_only=True)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 from treq import collect
-from treq.client import HTTPClient
-from treq.cookies import IndexableCookieJar
 from twisted.internet import error as network
 from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IConsumer
@@ -22,7 +19,7 @@ from twisted.web.client import (
     ResponseFailed,
 )
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgent, IBodyProducer, IResponse
+from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
 from OpenSSL import SSL
@@ -78,31 +75,6 @@ class _WholeBody:
         """Everything is written already."""
 
 
-@implementer(IAgent)
-class _PlainAgent:
-    """Asks for answers without compression, so that a limit on what is read is a limit on memory."""
-
-    def __init__(self, inner: IAgent) -> None:
-        self._inner = inner
-
-    def request(
-        self,
-        method: bytes,
-        uri: bytes,
-        headers: Headers | None = None,
-        bodyProducer: IBodyProducer | None = None,  # noqa: N803
-    ) -> Deferred[IResponse]:
-        headers = Headers() if headers is None else headers.copy()
-        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        return self._inner.request(method, uri, headers, bodyProducer).addCallback(self._plain)
-
-    @staticmethod
-    def _plain(response: IResponse) -> IResponse:
-        if response.headers.getRawHeaders(b"Content-Encoding", [b"identity"]) != [b"identity"]:
-            raise UpstreamError("the answer is compressed, which we did not ask for")
-        return response
-
-
 class _Collector:
     """Collects an answer's body up to a limit."""
 
@@ -137,15 +109,13 @@ class HttpsSession:
 
     def __init__(self, *, reactor: Any, tls: TlsPolicy, credentials: Credentials, user_agent: str) -> None:
         self._reactor = reactor
-        self._headers = {"User-Agent": user_agent, **credentials.headers()}
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **credentials.headers()}
         self._links = Links(reactor=reactor, tls=tls)
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 1
         self._pool.retryAutomatically = False
         self._pool.cachedConnectionTimeout = IDLE_SECONDS
-        agent = Agent.usingEndpointFactory(reactor, self._links, self._pool)
-        no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        self._http = HTTPClient(_PlainAgent(agent), no_cookies)
+        self._agent = Agent.usingEndpointFactory(reactor, self._links, self._pool)
         self._one_at_a_time = DeferredLock()
         self._under_way: Deferred[Answer] | None = None
         self._closed = False
@@ -208,16 +178,14 @@ class HttpsSession:
         collector = _Collector(limit)
         self._links.begin()
         try:
-            response = await self._http.request(
-                method,
-                url,
-                headers=Headers({name: [value] for name, value in (headers | self._headers).items()}),
-                data=None if body is None else _WholeBody(body),
-                allow_redirects=False,
-                unbuffered=True,
-                reactor=self._reactor,
+            response = await self._agent.request(
+                method.encode("ascii"),
+                url.encode("ascii"),
+                Headers({name: [value] for name, value in (headers | self._headers).items()}),
+                None if body is None else _WholeBody(body),
             )
             self._links.head_complete()
+            _check_coding(response)
             collector.check(response.length)
             await collect(response, collector.add)
         except _NETWORK as error:
@@ -228,6 +196,12 @@ class HttpsSession:
 def _fail(outcome: Deferred[Answer] | None, problem: str) -> None:
     if outcome is not None and not outcome.called:
         outcome.errback(Failure(UpstreamError(problem)))
+
+
+def _check_coding(response: IResponse) -> None:
+    """See to it that a limit on what is read is a limit on memory. :raises UpstreamError: the answer is compressed."""
+    if response.headers.getRawHeaders(b"Content-Encoding", [b"identity"]) != [b"identity"]:
+        raise UpstreamError("the answer is compressed, which we did not ask for")
 
 
 def _last_values(headers: Headers) -> dict[str, str]:

@@ -6,6 +6,7 @@ Here each connection is wrapped on its way up, known while it is open, and can b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -79,12 +80,14 @@ class _LinkFactory(WrappingFactory[Link]):
 
 @implementer(IStreamClientEndpoint)
 class _LinkEndpoint:
-    def __init__(self, inner: IStreamClientEndpoint, links: Links) -> None:
+    """Made for every request, needed for few: the way to the host is made when it is needed."""
+
+    def __init__(self, inner: Callable[[], IStreamClientEndpoint], links: Links) -> None:
         self._inner = inner
         self._links = links
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
-        connecting: Deferred[Any] = self._inner.connect(_LinkFactory(protocolFactory, self._links))
+        connecting: Deferred[Any] = self._inner().connect(_LinkFactory(protocolFactory, self._links))
         self._links.connecting(connecting)
         return connecting.addCallback(lambda link: link.wrappedProtocol)
 
@@ -110,13 +113,15 @@ class Links:
         :raises UpstreamError: anything else.
         """
         host = uri.host.decode("ascii")
-        endpoint = HostnameEndpoint(self._reactor, host, uri.port, timeout=CONNECT_SECONDS)
-        if uri.scheme == b"https":
-            creator = self._tls.creatorForNetloc(uri.host, uri.port)
-            return _LinkEndpoint(wrapClientTLS(creator, endpoint, self._reactor), self)
-        if uri.scheme != b"http" or not is_loopback(host):
+        if uri.scheme != b"https" and (uri.scheme != b"http" or not is_loopback(host)):
             raise UpstreamError(f"credentials are sent to {host} by https only")
-        return _LinkEndpoint(endpoint, self)
+        return _LinkEndpoint(lambda: self._endpoint(uri), self)
+
+    def _endpoint(self, uri: URI) -> IStreamClientEndpoint:
+        endpoint = HostnameEndpoint(self._reactor, uri.host.decode("ascii"), uri.port, timeout=CONNECT_SECONDS)
+        if uri.scheme == b"http":
+            return endpoint
+        return wrapClientTLS(self._tls.creatorForNetloc(uri.host, uri.port), endpoint, self._reactor)
 
     def begin(self) -> None:
         """A request starts: count what comes before the head of its answer is complete."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -14,6 +15,8 @@ from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.interfaces import Answer
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.testing.upstream import Line, RecordingSession
+
+ORIGIN = (UUID("6f0c7c38-2a52-4a0e-8b0a-6f9c9a1d7e55"), 7)
 
 GOOD: tuple[int, dict[str, str], bytes] = (200, {}, b"")
 
@@ -44,6 +47,7 @@ class Sending:
             ledger=self.ledger,
             config=config,
             room=SharedRoom(config.max_total_bytes),
+            origin=ORIGIN,
             wall=lambda: 1_700_000_000.0 + self.clock.seconds(),
             uniform=lambda _low, high: high,
         )

@@ -22,7 +22,11 @@ def test_message_is_posted_as_the_backend_wants_it() -> None:
     (request,) = sending.flow.requests
     assert (request.method, request.body) == ("POST", b"body")
     assert request.url == "https://flow.example.com/chf?sid=0&sender_id=1%3Aedge%3A7"
-    assert request.headers == {"Content-Type": "application/binary", "Content-Encoding": "gzip"}
+    assert request.headers == {
+        "Content-Type": "application/binary",
+        "Content-Encoding": "gzip",
+        "X-Kproxy-Batch": "6f0c7c38-2a52-4a0e-8b0a-6f9c9a1d7e55:7:1",
+    }
     assert (request.seconds, request.limit) == (30.0, 1 << 20)
     ledger = sending.ledger
     assert (ledger.records_forwarded, ledger.records_in_flight) == (25, 0)

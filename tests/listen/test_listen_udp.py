@@ -121,7 +121,7 @@ async def test_what_has_come_when_it_stops_is_read() -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_a_small_buffer_gets_short_rests() -> None:
-    """64 KiB at 200 MB a second are 0.3 ms; 32 MiB would be 160 ms, of which 10 are taken."""
+    """64 KiB at 200 MB a second are 0.3 ms; 32 MiB would be 160 ms, of which 20 are taken."""
     service = listener([], "127.0.0.1", receive_buffer=64 << 10)
     assert service.rests() == [pytest.approx((64 << 10) / 200e6)]
     await service.stopService()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 
 from kproxy_tw.collector.answers import Refused, answer_json, header_values, query_text
+from kproxy_tw.collector.batches import BatchName, parse_batch
 from kproxy_tw.collector.budget import Budget
 from kproxy_tw.collector.commits import CommitQueue
 from kproxy_tw.collector.counts import CollectorCounts
@@ -92,10 +93,11 @@ class FlowIntake:
     async def chf(self, request: Any) -> bytes:
         """Take one body of flows; 200 when they are stored durably."""
         sender, device = self._sender(request)
+        name = _batch_name(request)
         gzipped = _is_gzipped(request)
         body = request.content.getvalue()
         with self._decoding.hold(len(body)):
-            message = await self._offload(lambda: self._decode(body, gzipped, sender, device))
+            message = await self._offload(lambda: self._decode(body, gzipped, sender, device, name))
         await deferred_from(self._commits.submit(message), self._reactor)
         self._counts.flows.inc(message.batch.length)
         self._counts.bytes.inc(len(body))
@@ -126,7 +128,7 @@ class FlowIntake:
             raise MalformedInput(f"sender_id names no known device: {sender.company_id}:...:{sender.device_id}")
         return sender, device
 
-    def _decode(self, body: bytes, gzipped: bool, sender: Sender, device: Device) -> Message:
+    def _decode(self, body: bytes, gzipped: bool, sender: Sender, device: Device, name: BatchName | None) -> Message:
         """Runs in a thread."""
         try:
             decoded = decode_body(body, gzipped=gzipped, limit=MAX_DECODED)
@@ -141,6 +143,7 @@ class FlowIntake:
             batch=decoded.batch,
             device_ids=decoded.device_ids,
             custom=decoded.custom,
+            name=name,
         )
 
 
@@ -150,6 +153,11 @@ def _inflates_beyond(body: bytes, limit: int) -> bool:
         return len(zlib.decompressobj(wbits=GZIP_WINDOW).decompress(body, limit + 1)) > limit
     except zlib.error:
         return False
+
+
+def _batch_name(request: Any) -> BatchName | None:
+    names = header_values(request, "X-Kproxy-Batch")
+    return parse_batch(names[-1].decode("latin-1")) if names else None
 
 
 def _is_gzipped(request: Any) -> bool:

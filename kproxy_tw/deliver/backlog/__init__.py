@@ -1,0 +1,1 @@
+"""What only the disk has, on its way to the backend."""

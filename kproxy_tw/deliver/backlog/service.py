@@ -1,0 +1,194 @@
+"""BacklogService: delivers what only the disk has, oldest first, and slower than what is new.
+
+A backend that comes back after an outage must not be drowned: while devices send, the backlog goes at no more than
+their rate, so that both together are at most twice the normal one; and one message at a time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from kproxy_tw.backoff import Uniform
+from kproxy_tw.deliver.client import BATCH_HEADER, HEADERS
+from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
+from kproxy_tw.deliver.spool.record import Origin
+from kproxy_tw.deliver.spool.service import SpoolService
+from kproxy_tw.deliver.spool.store import Stored
+from kproxy_tw.deliver.target import Recipient, sender_id, target
+from kproxy_tw.errors import UpstreamError
+from kproxy_tw.interfaces import UpstreamSession
+from kproxy_tw.ledger import Ledger
+
+TAKE_BYTES = 1 << 20
+"""Read from the disk at once."""
+
+IDLE_SECONDS = 1.0
+"""Between two looks at a spool that has nothing, or a backend that takes nothing."""
+
+LEAST_BYTES_PER_SECOND = 1 << 20
+"""So fast the backlog goes though no device sends."""
+
+RATE_SECONDS = 60.0
+"""Over this time the rate of what devices send is taken."""
+
+READING_SECONDS = 1.0
+
+
+class Delivering(Protocol):
+    """What is delivered from memory, as far as the backlog needs to know."""
+
+    def bytes_sent(self) -> int:
+        """Of all messages so far."""
+
+    def healthy(self) -> bool:
+        """Whether the backend takes messages, as far as anybody has tried."""
+
+
+class BacklogService(Service):
+    """Takes messages from ``spool`` for as long as it runs.
+
+    :param session: of the backlog alone.
+    :param url: the flow endpoint.
+    :param recipient: the device with that number; ``None``: it is not known.
+    :param knows_devices: whether there is a device list at all.
+    :param ledger: where the flows of an origin stand.
+    :param live: what is delivered beside it.
+    :param wall: seconds since 1970.
+    :param uniform: draws the jitter of the waits.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        spool: SpoolService,
+        session: UpstreamSession,
+        url: str,
+        recipient: Callable[[int], Recipient | None],
+        knows_devices: Callable[[], bool],
+        ledger: Callable[[Origin], Ledger],
+        live: Delivering,
+        config: DeliverConfig,
+        wall: Callable[[], float],
+        uniform: Uniform = random.uniform,
+    ) -> None:
+        self._reactor = reactor
+        self._spool = spool
+        self._session = session
+        self._url = url
+        self._recipient = recipient
+        self._knows_devices = knows_devices
+        self._ledger = ledger
+        self._live = live
+        self._config = config
+        self._wall = wall
+        self._uniform = uniform
+        self._readings: deque[tuple[float, int]] = deque()
+        self._loop: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Begin to look at the spool."""
+        super().startService()
+        self._loop = Deferred.fromCoroutine(self._run())
+        self._loop.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        self._loop.addErrback(lambda failure: self.log.failure("the backlog met a bug; please report this", failure))
+
+    def stopService(self) -> Deferred[None]:
+        """Give back what is not delivered yet."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._loop is not None:
+            self._loop.cancel()
+            await self._loop
+        await self._session.close()
+
+    async def _run(self) -> None:
+        backoff = self._backoff()
+        while True:
+            wait = await self._round(backoff)
+            if wait == 0:
+                backoff = self._backoff()
+            await self._sleep(wait or self._uniform(0, IDLE_SECONDS))
+
+    async def _round(self, backoff: Backoff) -> float:
+        """Deliver some messages. :return: seconds to stay away after a failure, 0 when there was none."""
+        if not (self._spool.waiting().messages and self._knows_devices() and self._live.healthy()):
+            return 0
+        taken = deque(await self._spool.take(TAKE_BYTES))
+        try:
+            while taken:
+                said = await self._attempt(taken[0])
+                if said.fate in (Fate.RETRY, Fate.HOLD):
+                    self._ledger(taken[0].record.batch.origin).messages_retried += 1
+                    return self._config.hold_seconds if said.fate is Fate.HOLD else said.wait + backoff.next()
+                stored = taken.popleft()
+                self._spool.done(stored)
+                await self._sleep(self._pause(len(stored.record.body)))
+        finally:
+            self._spool.give_back(taken)
+        return 0
+
+    async def _attempt(self, stored: Stored) -> Verdict:
+        """Try one message, and book it if it has its fate."""
+        record = stored.record
+        ledger = self._ledger(record.batch.origin)
+        recipient = self._recipient(record.batch.device_id)
+        if recipient is None:
+            ledger.drop("unregistered", record.flows)
+            return Verdict(Fate.REJECT)
+        try:
+            answer = await self._session.request(
+                "POST",
+                target(self._url, sender_id(recipient)),
+                body=record.body,
+                headers=HEADERS | {BATCH_HEADER: str(record.batch)},
+                seconds=self._config.post_seconds,
+                limit=self._config.max_answer_bytes,
+            )
+        except UpstreamError:
+            return Verdict(Fate.RETRY)
+        said = verdict(answer.status, answer.headers.get("retry-after"), self._wall())
+        if said.fate is Fate.DELIVERED:
+            ledger.forward(record.flows)
+            ledger.messages_sent += 1
+            ledger.bytes_sent += len(record.body)
+        elif said.fate is Fate.REJECT:
+            ledger.drop("rejected", record.flows)
+            self.log.error(
+                "a message of {sender} is lost: the backend answered {status}",
+                sender=sender_id(recipient),
+                status=answer.status,
+            )
+        return said
+
+    def _pause(self, size: int) -> float:
+        """How long to wait behind ``size`` bytes, so that the backlog goes no faster than what is new."""
+        now, sent = self._reactor.seconds(), self._live.bytes_sent()
+        if not self._readings or now - self._readings[-1][0] >= READING_SECONDS:
+            self._readings.append((now, sent))
+        while now - self._readings[0][0] > RATE_SECONDS:
+            self._readings.popleft()
+        then, before = self._readings[0]
+        rate = (sent - before) / (now - then) if now > then else 0.0
+        return size / max(rate, LEAST_BYTES_PER_SECOND)
+
+    def _backoff(self) -> Backoff:
+        return Backoff(self._uniform, self._config.backoff_seconds, self._config.max_backoff_seconds)
+
+    def _sleep(self, seconds: float) -> Deferred[None]:
+        timer: Any = None
+        sleeping: Deferred[None] = Deferred(lambda _deferred: timer.cancel())
+        timer = self._reactor.callLater(seconds, sleeping.callback, None)
+        return sleeping

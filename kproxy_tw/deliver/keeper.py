@@ -1,0 +1,34 @@
+"""Keeper: who keeps messages that memory cannot, or must not, keep alone."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kproxy_tw.deliver.message import Message
+
+
+class Keeper(Protocol):
+    """A sender tells it of each message's way through memory. No call blocks."""
+
+    def entered(self, message: Message) -> None:
+        """A sender has it now."""
+
+    def left(self, message: Message) -> None:
+        """It has its fate: nobody needs it any more."""
+
+    def take_over(self, message: Message) -> bool:
+        """The sender gives it up without a fate. ``False``: it cannot be kept, and is the sender's to drop."""
+
+
+class NoKeeper:
+    """Keeps nothing: messages live in memory alone."""
+
+    def entered(self, message: Message) -> None:
+        """Nothing is done."""
+
+    def left(self, message: Message) -> None:
+        """Nothing is done."""
+
+    def take_over(self, message: Message) -> bool:
+        """It is dropped."""
+        return False

@@ -1,0 +1,230 @@
+"""SpoolService: keeps messages on disk that the backend has not taken yet; all disk work in a thread of its own.
+
+A message that is delivered at once never sees the disk. One that is still there after half a second is written,
+together with all others of that age, by one synchronization: so a crash loses what came in the last half second, or
+4 MiB. What memory has no room for, and what is left at a stop, lives on disk alone until it is delivered from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.spool.custody import Custody, Errand
+from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
+from kproxy_tw.deliver.spool.record import BatchId, SpoolRecord
+from kproxy_tw.deliver.spool.segment import Place
+from kproxy_tw.deliver.spool.store import Spool, Stored
+from kproxy_tw.status import Check
+
+COMMIT_SECONDS = 0.5
+"""How long a message may be in memory alone; and how often is written."""
+
+COMMIT_BYTES = 4 << 20
+"""So many bytes that only the disk can keep are written at once."""
+
+STOP_ROUNDS = 4
+"""Writes that a stop tries before it gives up what is left."""
+
+FAILED_LOG_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+class SpoolService(Service):
+    """Fits ``Keeper``; and gives messages back from the disk, see :meth:`take`.
+
+    :param max_bytes: of the spool, for the status.
+    :param inherited: told how many flows are on disk from runs before this one.
+    :param lost: told of records that will never be delivered.
+    :param wall: seconds since 1970.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        spool: Spool,
+        max_bytes: int,
+        inherited: Callable[[int], None],
+        lost: Callable[[Lost], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._reactor = reactor
+        self._spool = spool
+        self._max_bytes = max_bytes
+        self._inherited = inherited
+        self._lost = lost
+        self._wall = wall
+        self._custody = Custody()
+        self._thread = ThreadPool(1, 1, "spool")
+        self._turns = LoopingCall(self._begin, COMMIT_SECONDS)
+        self._writing: Deferred[None] | None = None
+        self._status = SpoolStatus()
+        self._problem = ""
+        self._quiet_until = 0.0
+        self._usable = False
+        self.entered = self._custody.entered
+        self.left = self._custody.left
+
+    def startService(self) -> None:
+        """Open the directory. Without a disk that works the daemon goes on, from memory.
+
+        :raises ConfigError: another process has it.
+        """
+        super().startService()
+        try:
+            self._spool.open()
+        except OSError as problem:
+            self._failed(problem)
+            return
+        self._usable = True
+        self._thread.start()
+        self._status = self._spool.status()
+        if self._status.messages:
+            self._inherited(self._status.flows)
+            self.log.info(
+                "{messages} messages of {flows} flows wait on disk from before",
+                messages=self._status.messages,
+                flows=self._status.flows,
+            )
+        if self._spool.quarantined:
+            self.log.warn("a damaged part of the spool was set aside: {path}", path=self._spool.quarantined)
+        self._turns.start(COMMIT_SECONDS, now=False)
+
+    def stopService(self) -> Deferred[None]:
+        """Write what is left, and close the directory."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    def waiting(self) -> SpoolStatus:
+        """What is on the disk, as of the last write."""
+        return self._status
+
+    def shown(self) -> dict[str, int]:
+        """The same under its public names; ``OldestMs`` is an age."""
+        status = self._status
+        age = round(self._wall() * 1000) - status.oldest_ms if status.oldest_ms else 0
+        return {
+            "Messages": status.messages,
+            "Bytes": status.bytes if status.messages else 0,
+            "OldestMs": max(0, age),
+            "MaxBytes": self._max_bytes,
+        }
+
+    def check(self) -> Check:
+        """The check ``spool``: failing while the disk does not take what it is given."""
+        if self._problem:
+            return Check(name="spool", status="failing", detail=self._problem)
+        return Check(name="spool", status="ok", detail=f"{self._status.messages} messages on disk")
+
+    def take_over(self, message: Message) -> bool:
+        """A sender has no room for the message, or stops."""
+        taken = self._usable and self._custody.take_over(message)
+        if self._custody.over_bytes >= COMMIT_BYTES and not self._problem:
+            self._begin(0)
+        return taken
+
+    async def take(self, max_bytes: int) -> Sequence[Stored]:
+        """The oldest messages that only the disk has, about ``max_bytes`` of them; they are the caller's now.
+
+        The caller ends each by :meth:`done`, or gives it back by :meth:`give_back`.
+        """
+        if not self._usable:
+            return []
+        taken, lost = await self._in_thread(partial(self._spool.take, max_bytes))
+        self._tell(lost)
+        return taken
+
+    def done(self, stored: Stored) -> None:
+        """It has its fate."""
+        self._custody.end(stored.place)
+
+    def give_back(self, stored: Sequence[Stored]) -> None:
+        """They could not be delivered now."""
+        self._custody.release(each.place for each in stored)
+
+    def _begin(self, age: float) -> None:
+        """Write what is older than ``age`` seconds, unless a write is under way."""
+        if self._writing is None and self._usable:
+            errand = self._custody.errand(self._reactor.seconds() - age)
+            if errand:
+                self._writing = Deferred.fromCoroutine(self._run(errand))
+                self._writing.addErrback(self._met_bug)
+                self._writing.addCallback(self._ended)
+
+    def _ended(self, _result: object) -> None:
+        self._writing = None
+        if self._custody.over_bytes >= COMMIT_BYTES and not self._problem:
+            self._begin(0)
+
+    def _met_bug(self, failure: Failure) -> None:
+        self.log.failure("the spool met a bug; please report this", failure)
+
+    async def _run(self, errand: Errand) -> None:
+        records = [self._record(message, message.batch) for message in errand.messages if message.batch is not None]
+        try:
+            places, lost, self._status = await self._in_thread(partial(_apply, self._spool, records, errand))
+        except OSError as problem:
+            self._custody.failed(errand)
+            self._failed(problem)
+            return
+        self._problem = ""
+        self._tell(lost)
+        self._tell(self._custody.done(errand, places))
+
+    def _record(self, message: Message, batch: BatchId) -> SpoolRecord:
+        age = self._reactor.seconds() - message.created
+        return SpoolRecord(batch, message.flows, round((self._wall() - age) * 1000), message.body)
+
+    def _tell(self, lost: Sequence[Lost]) -> None:
+        for each in lost:
+            self._lost(each)
+
+    def _failed(self, problem: OSError) -> None:
+        self._problem = f"the disk does not keep messages: {problem.strerror or problem}"
+        now = self._reactor.seconds()
+        if now >= self._quiet_until:
+            self._quiet_until = now + FAILED_LOG_SECONDS
+            self.log.error("{problem}; they stay in memory, and the oldest go when it is full", problem=self._problem)
+
+    async def _stop(self) -> None:
+        if not self._usable:
+            return
+        self._turns.stop()
+        for _round in range(STOP_ROUNDS):
+            self._begin(0)
+            if self._writing is None:
+                break
+            await self._writing
+        self._usable = False
+        self._tell(self._custody.abandon())
+        await self._in_thread(self._spool.close)
+        self._thread.stop()
+
+    def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
+        result: Deferred[T] = deferToThreadPool(self._reactor, self._thread, work)
+        return result
+
+
+def _apply(
+    spool: Spool, records: Sequence[SpoolRecord], errand: Errand
+) -> tuple[list[Place | None], list[Lost], SpoolStatus]:
+    """Do all of an errand. :raises OSError: nothing of it is done."""
+    places, lost = spool.append(records) if records else ([], [])
+    spool.done(errand.ended)
+    spool.release(errand.released)
+    return places, lost, spool.status()

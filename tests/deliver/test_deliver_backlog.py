@@ -1,0 +1,213 @@
+"""SpoolService and BacklogService together, on a real disk and the real reactor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+import attrs
+import pytest_twisted
+
+from kproxy_tw.deliver.backlog.service import BacklogService
+from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
+from kproxy_tw.deliver.spool.record import BatchId
+from kproxy_tw.deliver.spool.service import SpoolService
+from kproxy_tw.deliver.spool.store import Spool
+from kproxy_tw.devices.device import Device
+from kproxy_tw.errors import UpstreamError
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.testing.upstream import Line, RecordingSession
+from tests.deliver.sending import GOOD, status
+
+RUN = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
+EDGE = Device(device_id=7, company_id=1, name="edge")
+
+
+@attrs.define
+class Live:
+    """What is delivered beside the backlog."""
+
+    sent: int = 0
+    well: bool = True
+
+    def bytes_sent(self) -> int:
+        """As the test sets it."""
+        return self.sent
+
+    def healthy(self) -> bool:
+        """As the test sets it."""
+        return self.well
+
+
+class Disk:
+    """A spool in a directory and a backlog that delivers from it to a script."""
+
+    def __init__(self, directory: Path, *script: Line, otherwise: Line = GOOD, **limits: Any) -> None:
+        self.ledger, self.live, self.lost = Ledger(), Live(), list[Lost]()
+        self.session = RecordingSession(script, otherwise=otherwise)
+        self.spool = SpoolService(
+            reactor=reactor,
+            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: 1e9, free_bytes=lambda _: 1 << 40),
+            max_bytes=1 << 30,
+            inherited=self.ledger.receive,
+            lost=self._lose,
+            wall=lambda: 1e9,
+        )
+        self.backlog = BacklogService(
+            reactor=reactor,
+            spool=self.spool,
+            session=self.session,
+            url="https://flow.example.com/chf",
+            recipient={7: EDGE}.get,
+            knows_devices=lambda: True,
+            ledger=lambda _origin: self.ledger,
+            live=self.live,
+            config=DeliverConfig(backoff_seconds=0.05),
+            wall=lambda: 1e9,
+            uniform=lambda _low, high: min(high, 0.05),
+        )
+
+    def _lose(self, lost: Lost) -> None:
+        self.lost.append(lost)
+        self.ledger.drop(lost.reason, lost.flows)
+
+    def give_up(self, *numbers: int, device: int = 7, size: int = 20) -> None:
+        """Memory cannot keep these messages of three flows."""
+        for number in numbers:
+            self.ledger.receive(3)
+            batch = BatchId(RUN, device, number)
+            assert self.spool.take_over(Message(b"%d." % number * size, 3, reactor.seconds(), batch))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something, five seconds at most."""
+        for _attempt in range(250):
+            if condition():
+                return
+            await deferLater(reactor, 0.02)
+        raise AssertionError("it did not come true")
+
+    async def stop(self) -> None:
+        """As the daemon does: first the backlog, then the spool."""
+        if self.backlog.running:
+            await self.backlog.stopService()
+        await self.spool.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_memory_gave_up_is_delivered_from_disk_in_order(tmp_path: Path) -> None:
+    """With its name, and booked as forwarded; the directory is empty then."""
+    disk = Disk(tmp_path)
+    disk.spool.startService()
+    disk.give_up(1, 2, 3)
+    disk.backlog.startService()
+    await disk.until(lambda: disk.ledger.records_forwarded == 9)
+    assert [request.headers["X-Kproxy-Batch"] for request in disk.session.requests] == [
+        f"{RUN}:7:{n}" for n in (1, 2, 3)
+    ]
+    assert disk.session.requests[0].url == "https://flow.example.com/chf?sid=0&sender_id=1%3Aedge%3A7"
+    await disk.until(lambda: disk.spool.waiting().messages == 0)
+    assert disk.ledger.balanced()
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_trouble_on_the_way_repeats_the_same_message(tmp_path: Path) -> None:
+    """A refusal to connect, a 503, then it works: three attempts of one message."""
+    disk = Disk(tmp_path, UpstreamError("refused"), status(503))
+    disk.spool.startService()
+    disk.give_up(1)
+    disk.backlog.startService()
+    await disk.until(lambda: disk.ledger.records_forwarded == 3)
+    assert len({request.headers["X-Kproxy-Batch"] for request in disk.session.requests}) == 1
+    assert (len(disk.session.requests), disk.ledger.messages_retried) == (3, 2)
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_is_left_at_a_stop_is_there_at_the_next_start(tmp_path: Path) -> None:
+    """It counts as received by the new run, and gets its fate there."""
+    first = Disk(tmp_path)
+    first.spool.startService()
+    first.give_up(1, 2)
+    await first.stop()
+    assert first.ledger.records_in_flight == 6
+    second = Disk(tmp_path)
+    second.spool.startService()
+    assert second.ledger.records_in_flight == 6
+    second.backlog.startService()
+    await second.until(lambda: second.ledger.records_forwarded == 6)
+    assert second.ledger.balanced()
+    await second.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_backend_that_takes_nothing_is_left_alone(tmp_path: Path) -> None:
+    """While live messages fail, the backlog does not add to the trouble."""
+    disk = Disk(tmp_path)
+    disk.live.well = False
+    disk.spool.startService()
+    disk.give_up(1)
+    disk.backlog.startService()
+    await disk.until(lambda: disk.spool.waiting().messages == 1)
+    await deferLater(reactor, 0.3)
+    assert disk.session.requests == []
+    disk.live.well = True
+    await disk.until(lambda: disk.ledger.records_forwarded == 3)
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_messages_of_a_device_that_is_gone_are_dropped_as_such(tmp_path: Path) -> None:
+    """Nobody could take them."""
+    disk = Disk(tmp_path)
+    disk.spool.startService()
+    disk.give_up(1, device=8)
+    disk.backlog.startService()
+    await disk.until(lambda: disk.ledger.records_dropped["unregistered"] == 3)
+    assert disk.ledger.balanced()
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_is_refused_is_not_sent_for_ever(tmp_path: Path) -> None:
+    """400 is for good; what stands behind it goes on."""
+    disk = Disk(tmp_path, status(400))
+    disk.spool.startService()
+    disk.give_up(1, 2)
+    disk.backlog.startService()
+    await disk.until(lambda: disk.ledger.records_forwarded == 3)
+    assert disk.ledger.records_dropped["rejected"] == 3
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_without_a_directory_it_goes_on_from_memory(tmp_path: Path) -> None:
+    """The check says why, and nothing is taken over."""
+    (tmp_path / "file").write_text("no directory")
+    disk = Disk(tmp_path / "file" / "spool")
+    disk.spool.startService()
+    assert not disk.spool.take_over(Message(b"x", 1, 0.0, BatchId(RUN, 7, 1)))
+    assert disk.spool.check().status == "failing"
+    assert "Not a directory" in disk.spool.check().detail
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_full_spool_counts_what_gives_way(tmp_path: Path) -> None:
+    """10 messages of 20 kB into 64 KiB for one device at most half of it: the books close."""
+    disk = Disk(tmp_path, max_bytes=64 << 10, segment_bytes=8 << 10)
+    disk.spool.startService()
+    for number in range(1, 11):
+        disk.give_up(number, size=5_000)
+        await deferLater(reactor, 0.0)
+    await disk.spool.stopService()
+    assert disk.ledger.balanced()
+    assert disk.ledger.records_in_flight + disk.ledger.records_dropped["spool_full"] == 30
+    assert disk.ledger.records_dropped["spool_full"] > 0

@@ -1,0 +1,339 @@
+"""The spool against a model, and against every kind of damage."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
+from kproxy_tw.deliver.spool.record import HEADER_LENGTH, BatchId, SpoolRecord, encode, parse_header
+from kproxy_tw.deliver.spool.segment import HEAD, SUFFIX, Place
+from kproxy_tw.deliver.spool.store import Spool
+from kproxy_tw.errors import ConfigError, MalformedInput
+
+INSTANCE = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
+PLENTY = 1 << 40
+SMALL = SpoolLimits(max_bytes=64 << 10, segment_bytes=8 << 10, device_part=1.0, free_bytes=0)
+
+
+def record(sequence: int, device: int = 1, size: int = 1000) -> SpoolRecord:
+    """A message whose body tells its sequence."""
+    body = (f"{device}/{sequence};".encode() * size)[:size]
+    return SpoolRecord(
+        BatchId(INSTANCE, device, sequence), flows=sequence % 7 + 1, created_ms=10**12 + sequence, body=body
+    )
+
+
+def opened(directory: Path, limits: SpoolLimits = SMALL, free: Callable[[Path], int] = lambda _: PLENTY) -> Spool:
+    """A spool that is open."""
+    spool = Spool(directory, limits, wall=lambda: 10**9, free_bytes=free)
+    spool.open()
+    return spool
+
+
+def places(found: list[Place | None]) -> list[Place]:
+    """The places, all of which must be there."""
+    assert None not in found
+    return [place for place in found if place is not None]
+
+
+def everything(spool: Spool) -> list[SpoolRecord]:
+    """All that waits, taken one by one and done."""
+    records = []
+    while (taken := spool.take(1)[0]) != []:
+        records += [stored.record for stored in taken]
+        spool.done([stored.place for stored in taken])
+    return records
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.binary(max_size=300))
+def test_a_record_is_read_as_it_was_written(sequence: int, flows: int, body: bytes) -> None:
+    """Header and checksum of the body survive."""
+    written = SpoolRecord(BatchId(INSTANCE, 77, sequence), flows, 1_700_000_000_123, body)
+    header = parse_header(encode(written))
+    assert (header.batch, header.flows, header.created_ms) == (written.batch, flows, 1_700_000_000_123)
+    assert header.fits(body)
+    assert not header.fits(body + b"x")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_header_or_malformed(data: bytes) -> None:
+    """Nothing else comes out of the parser."""
+    try:
+        parse_header(data)
+    except MalformedInput:
+        return
+
+
+@given(st.integers(0, HEADER_LENGTH - 1), st.integers(1, 255))
+def test_every_flipped_byte_of_a_header_is_noticed(offset: int, flip: int) -> None:
+    """Only the two bytes that say "done" are outside of the checksum."""
+    data = bytearray(encode(record(5)))
+    data[offset] ^= flip
+    if 6 <= offset < 8:
+        assert parse_header(bytes(data)).batch.sequence == 5
+    else:
+        with pytest.raises(MalformedInput):
+            parse_header(bytes(data))
+
+
+def test_what_was_not_done_is_there_after_a_restart_in_order(tmp_path: Path) -> None:
+    """Across segments; what was done is not."""
+    spool = opened(tmp_path)
+    found = places(spool.append([record(number) for number in range(20)])[0])
+    spool.done(found[3:6])
+    spool.close()
+    again = opened(tmp_path)
+    assert again.status().messages == 17
+    assert [each.batch.sequence for each in everything(again)] == [0, 1, 2, *range(6, 20)]
+    assert again.status().messages == 0
+    assert len(list(tmp_path.glob(f"*{SUFFIX}"))) == 0
+
+
+def test_what_is_out_is_not_taken_until_it_is_released(tmp_path: Path) -> None:
+    """A record that memory still delivers is not delivered from the disk at the same time, and later once."""
+    spool = opened(tmp_path)
+    found = places(spool.append([record(1), record(2)])[0])
+    assert spool.take(1 << 20) == ([], [])
+    spool.release(found)
+    taken, _lost = spool.take(1 << 20)
+    assert [stored.record for stored in taken] == [record(1), record(2)]
+    assert spool.take(1 << 20) == ([], [])
+
+
+def test_the_oldest_segment_gives_way(tmp_path: Path) -> None:
+    """Of 100 messages of 1,064 bytes, 64 KiB hold some sixty, the newest; the others are counted."""
+    spool = opened(tmp_path)
+    lost: list[Lost] = []
+    for number in range(100):
+        found, gone = spool.append([record(number)])
+        spool.release(places(found))
+        lost += gone
+    kept = [each.batch.sequence for each in everything(spool)]
+    assert kept == list(range(100 - len(kept), 100))
+    assert 45 <= len(kept) <= 61
+    assert sum(each.messages for each in lost) == 100 - len(kept)
+    assert sum(each.flows for each in lost) == sum(number % 7 + 1 for number in range(100 - len(kept)))
+    assert {each.reason for each in lost} == {"spool_full"}
+
+
+def test_what_is_out_is_not_lost_with_its_segment(tmp_path: Path) -> None:
+    """Memory still has it: the ledger must not count it twice."""
+    spool = opened(tmp_path)
+    held = places(spool.append([record(0)])[0])
+    lost = [gone for number in range(1, 100) for gone in spool.append([record(number)])[1]]
+    assert lost == []
+    spool.done(held)
+
+
+def test_the_newest_is_refused_when_asked_to(tmp_path: Path) -> None:
+    """``drop_newest``: what is there stays."""
+    spool = opened(tmp_path, SpoolLimits(max_bytes=8 << 10, drop_newest=True, device_part=1.0, free_bytes=0))
+    found = [spool.append([record(number)])[0][0] for number in range(20)]
+    assert [place is not None for place in found] == [True] * 7 + [False] * 13
+
+
+def test_one_device_cannot_fill_it(tmp_path: Path) -> None:
+    """Half is its part by default: of 40 messages, 32 KiB hold the newest; other devices lose nothing."""
+    spool = opened(tmp_path, SpoolLimits(max_bytes=64 << 10, segment_bytes=8 << 10, free_bytes=0))
+    spool.release(places(spool.append([record(0, device=2)])[0]))
+    lost: list[Lost] = []
+    for number in range(40):
+        found, gone = spool.append([record(number)])
+        spool.release(places(found))
+        lost += gone
+    kept = everything(spool)
+    assert kept[0] == record(0, device=2)
+    assert [each.batch.sequence for each in kept[1:]] == list(range(40 - len(kept) + 1, 40))
+    assert (32 << 10) // 1064 - 8 <= len(kept) - 1 <= (32 << 10) // 1064
+    assert sum(each.messages for each in lost) == 41 - len(kept)
+    assert {(each.origin, each.reason) for each in lost} == {((INSTANCE, 1), "spool_full")}
+
+
+def test_the_file_system_keeps_its_floor(tmp_path: Path) -> None:
+    """Nothing is written that would leave less free than promised."""
+    spool = opened(tmp_path, SpoolLimits(free_bytes=10_000), free=lambda _: 11_000)
+    assert spool.append([record(1, size=900)])[0] != [None]
+    assert spool.append([record(2, size=1000)])[0] == [None]
+
+
+def test_old_segments_expire(tmp_path: Path) -> None:
+    """With an age limit, segments go whose successor is too old as well."""
+    now = [10**9 + 0.0]
+    limits = SpoolLimits(max_bytes=1 << 20, segment_bytes=2000, free_bytes=0, max_age_seconds=3600)
+    spool = Spool(tmp_path, limits, wall=lambda: now[0], free_bytes=lambda _: PLENTY)
+    spool.open()
+    for number in range(6):
+        spool.release(places(spool.append([record(number)])[0]))
+    now[0] += 3601
+    _found, lost = spool.append([record(6)])
+    assert sum(each.messages for each in lost) == 4
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    """Two writers would mix their records."""
+    spool = opened(tmp_path)
+    with pytest.raises(ConfigError, match="in use"):
+        opened(tmp_path)
+    spool.close()
+    opened(tmp_path).close()
+
+
+def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+    """Directory 0700, files 0600."""
+    spool = opened(tmp_path / "spool")
+    spool.append([record(1)])
+    assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "spool").iterdir()} == {0o600}
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    """A closed spool with one segment of five messages."""
+    spool = opened(tmp_path, SpoolLimits(free_bytes=0))
+    spool.append([record(number) for number in range(5)])
+    spool.close()
+    return next(tmp_path.glob(f"*{SUFFIX}"))
+
+
+LENGTH = record(0).length
+FIRST = len(HEAD)
+
+
+def cut(size: int) -> Callable[[Path], None]:
+    """The file ends early."""
+    return lambda path: os.truncate(path, size)
+
+
+def overwrite(offset: int, data: bytes) -> Callable[[Path], None]:
+    """Some bytes are others."""
+
+    def damage(path: Path) -> None:
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    return damage
+
+
+def extend(data: bytes) -> Callable[[Path], None]:
+    """Something stands behind the last record."""
+
+    def damage(path: Path) -> None:
+        path.write_bytes(path.read_bytes() + data)
+
+    return damage
+
+
+DAMAGES = [
+    pytest.param(cut(FIRST + 5 * LENGTH - 1), [0, 1, 2, 3], 0, id="last body cut"),
+    pytest.param(cut(FIRST + 4 * LENGTH + 10), [0, 1, 2, 3], 0, id="last header cut"),
+    pytest.param(cut(FIRST), [], 0, id="no record left"),
+    pytest.param(overwrite(FIRST + LENGTH + 100, b"\xff"), [0, 2, 3, 4], 1, id="a body's byte"),
+    pytest.param(overwrite(FIRST + LENGTH, b"\0"), [0, 2, 3, 4], 1, id="a magic"),
+    pytest.param(overwrite(FIRST + LENGTH + 8, b"\x7f\xff\xff\xff"), [0, 2, 3, 4], 1, id="a length"),
+    pytest.param(overwrite(FIRST + 2 * LENGTH, b"\0" * LENGTH), [0, 1, 3, 4], 1, id="a record of zeros"),
+    pytest.param(overwrite(FIRST, b"\0" * (3 * LENGTH)), [3, 4], 1, id="three records of zeros"),
+    pytest.param(overwrite(FIRST + 4 * LENGTH, b"\0" * LENGTH), [0, 1, 2, 3], 0, id="the last one, zeros"),
+    pytest.param(extend(b"\0" * 5000), [0, 1, 2, 3, 4], 0, id="zeros behind"),
+    pytest.param(extend(b"KPsr" * 50), [0, 1, 2, 3, 4], 0, id="magics behind"),
+    pytest.param(extend(encode(record(9))[:-1]), [0, 1, 2, 3, 4], 0, id="a torn write behind"),
+    pytest.param(extend(encode(record(9))), [0, 1, 2, 3, 4, 9], 0, id="a whole write that nobody waited for"),
+]
+
+
+@pytest.mark.parametrize(("damage", "left", "damaged"), DAMAGES)
+def test_damage_costs_what_it_hits(full: Path, damage: Callable[[Path], None], left: list[int], damaged: int) -> None:
+    """Everything else is delivered, and the damage is counted."""
+    damage(full)
+    spool = opened(full.parent, SpoolLimits(free_bytes=0))
+    assert [each.batch.sequence for each in everything(spool)] == left
+    assert spool.damaged == damaged
+    assert spool.status().messages == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"KPspool\x02" + b"\0" * 100, b"garbage" * 50])
+def test_a_foreign_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
+    """It is renamed, not deleted, and the spool works."""
+    (tmp_path / f"00000007{SUFFIX}").write_bytes(content)
+    spool = opened(tmp_path)
+    assert spool.quarantined.endswith(".bad-1000000000")
+    assert Path(spool.quarantined).read_bytes() == content
+    spool.append([record(1)])
+    assert spool.status().messages == 1
+
+
+def test_a_header_that_goes_bad_later_is_counted_as_lost(tmp_path: Path) -> None:
+    """Bit rot after the start: the books still close and the segment goes."""
+    spool = opened(tmp_path, SpoolLimits(free_bytes=0))
+    found = places(spool.append([record(number) for number in range(3)])[0])
+    spool.append([record(9, size=17 << 20)])  # a segment of its own follows
+    spool.release(found)
+    overwrite(found[1].offset, b"XXXX")(next(tmp_path.glob(f"00000001{SUFFIX}")))
+    taken, lost = spool.take(1 << 20)
+    assert [stored.record.batch.sequence for stored in taken] == [0, 2]
+    assert [(each.messages, each.flows, each.reason) for each in lost] == [(1, 2, "spool_corrupt")]
+
+
+def test_a_failed_write_keeps_nothing_and_the_next_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an error of the disk a segment is not trusted with more."""
+    spool = opened(tmp_path)
+    spool.append([record(1)])
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.append([record(2)])
+    assert spool.status().messages == 1
+    (place,) = places(spool.append([record(2)])[0])
+    assert place.segment == 2
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from("arrtdgR"), st.integers(0, 9), st.integers(0, 1500)), max_size=60))
+def test_it_does_what_a_list_does(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]) -> None:
+    """Append, release, take, done, restart in any order: each record has one fate, and none comes twice."""
+    directory = tmp_path_factory.mktemp("model")
+    spool = opened(directory, SpoolLimits(max_bytes=1 << 30, segment_bytes=3000, device_part=1.0, free_bytes=0))
+    waiting: dict[int, SpoolRecord] = {}
+    out: dict[int, Place] = {}
+    for sequence, (step, number, size) in enumerate(steps):
+        if step == "a":
+            new = record(sequence, device=number, size=size)
+            waiting[sequence], out[sequence] = new, places(spool.append([new])[0])[0]
+        elif step in "rg" and out:
+            chosen = list(out)[number % len(out)]
+            spool.release([out.pop(chosen)])
+        elif step == "t":
+            taken, lost = spool.take(size)
+            assert lost == []
+            free = sorted(set(waiting) - set(out))
+            assert [stored.record.batch.sequence for stored in taken] == free[: len(taken)]
+            assert all(stored.record == waiting[stored.record.batch.sequence] for stored in taken)
+            assert bool(taken) == bool(free and size)
+            out |= {stored.record.batch.sequence: stored.place for stored in taken}
+        elif step == "d" and out:
+            chosen = list(out)[number % len(out)]
+            spool.done([out.pop(chosen)])
+            del waiting[chosen]
+        elif step == "R":
+            spool.close()
+            out.clear()
+            spool = opened(directory, SpoolLimits(max_bytes=1 << 30, segment_bytes=3000, device_part=1.0, free_bytes=0))
+        assert spool.status().messages == len(waiting)
+        assert spool.status().flows == sum(each.flows for each in waiting.values())
+    spool.close()
+    again = opened(directory)
+    assert everything(again) == [waiting[sequence] for sequence in sorted(waiting)]
