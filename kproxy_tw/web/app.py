@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.web import assets, documents, health, metrics
 from kproxy_tw.web.answering import HTML, JSON, RENDER_THREADS, TEXT, StaticFiles, answer, wants_pretty
+from kproxy_tw.web.events import EventStream
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
 from kproxy_tw.web.render import Renderer
@@ -34,14 +35,16 @@ class AdminApp:
 
     :param status: whom to ask, at each request.
     :param renderer: makes the pages.
+    :param reactor: provides the time.
     """
 
     app = Klein()
 
-    def __init__(self, status: ProxyStatus, renderer: Renderer) -> None:
+    def __init__(self, status: ProxyStatus, renderer: Renderer, reactor: Any) -> None:
         self._status = status
         self._renderer = renderer
         self._turns = DeferredSemaphore(RENDER_THREADS)
+        self._events = EventStream(lambda: self.in_turn(_status_document), reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
@@ -120,6 +123,11 @@ class AdminApp:
         """The ledger for Prometheus."""
         return answer(request, await self.in_turn(metrics.exposition), CONTENT_TYPE_PLAIN_0_0_4)
 
+    @app.route("/events")
+    def events(self, request: IRequest) -> bytes | Deferred[None]:
+        """``/admin/status``, again and again."""
+        return self._events.answer(request)
+
     @app.handle_errors(HTTPException)
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
@@ -135,3 +143,7 @@ class AdminApp:
 
     def _missing(self, request: IRequest, text: str) -> bytes:
         return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)
+
+
+def _status_document(now: Snapshot) -> bytes:
+    return documents.encode(documents.status(now.daemon), pretty=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -22,6 +22,7 @@ from kproxy_tw.status import Check
 from kproxy_tw.web import assets, health
 from kproxy_tw.web.answering import HTML, JSON, RENDER_THREADS, TEXT, StaticFiles, answer, wants_pretty
 from kproxy_tw.web.documents import Document, encode
+from kproxy_tw.web.events import EventStream
 from kproxy_tw.web.kbgp import documents, metrics
 from kproxy_tw.web.pages import kbgp as kbgp_page
 from kproxy_tw.web.render import Renderer
@@ -48,15 +49,17 @@ class KbgpApp:
     :param status: whom to ask, at each request.
     :param renderer: makes the page.
     :param wall_ns: nanoseconds since 1970.
+    :param reactor: provides the time.
     """
 
     app = Klein()
 
-    def __init__(self, status: StatusSource, renderer: Renderer, wall_ns: Callable[[], int]) -> None:
+    def __init__(self, status: StatusSource, renderer: Renderer, wall_ns: Callable[[], int], reactor: Any) -> None:
         self._status = status
         self._renderer = renderer
         self._wall_ns = wall_ns
         self._turns = DeferredSemaphore(RENDER_THREADS)
+        self._events = EventStream(lambda: self.in_turn(_status_document), reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
@@ -124,6 +127,11 @@ class KbgpApp:
         """The counts for Prometheus."""
         return answer(request, await self.in_turn(metrics.exposition), CONTENT_TYPE_PLAIN_0_0_4)
 
+    @app.route("/events")
+    def events(self, request: IRequest) -> bytes | Deferred[None]:
+        """``/admin/status``, again and again."""
+        return self._events.answer(request)
+
     @app.handle_errors(HTTPException)
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
@@ -147,3 +155,7 @@ class KbgpApp:
 
     def _probe(self, request: IRequest, fine: bool, reasons: list[str]) -> bytes:
         return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
+
+
+def _status_document(now: KbgpStatus) -> bytes:
+    return encode(documents.status(now), pretty=False)

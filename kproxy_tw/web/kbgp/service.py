@@ -45,7 +45,7 @@ class StatusPort(Service):
     ) -> None:
         self._reactor = reactor
         self._config = config
-        self._app = KbgpApp(status, Renderer(), wall_ns)
+        self._app = KbgpApp(status, Renderer(), wall_ns, reactor)
         self._site: GuardedSite | None = None
         self._listening: IListeningPort | None = None
 
