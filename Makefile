@@ -5,6 +5,9 @@
 #   make bench   the benchmark table
 #   make fuzz    atheris on every parser (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to choose)
 #   make lint    ruff and mypy
+#   make test-long   the tests that take minutes, too
+#   make faults-bgp  kills, cuts and floods done to kbgp and kcollect (FAULTS="F24 --seeds 3" to choose); needs root
+#   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
 
 PYTHON ?= python3
@@ -13,7 +16,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FUZZ_RUNS ?= 2000000
 
-.PHONY: demo test bench fuzz lint wheel docs-flags clean
+.PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults-bgp clean
 .DEFAULT_GOAL := test
 
 $(READY): setup.py setup.cfg pyproject.toml
@@ -29,6 +32,12 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-long: $(READY)
+	KPROXY_TW_LONG=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults-bgp: $(READY)
+	@$(BIN)/python -m faults $(FAULTS)
 
 bench: $(READY)
 	@$(BIN)/python -m bench
@@ -48,6 +57,9 @@ wheel: $(READY)
 
 docs-flags: $(READY)
 	$(BIN)/python -m kproxy_tw.commands.reference docs/flags.rst
+
+proto: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. kproxy_tw/bgp/proto/ktbgp.proto
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

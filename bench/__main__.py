@@ -1,14 +1,19 @@
-"""``python -m bench``: the benchmark tables. ``python -m bench formats`` or ``end_to_end`` prints one of them."""
+"""``python -m bench``: the benchmark tables, or those named: ``python -m bench relay``."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, formats
+from bench import end_to_end, formats, relay
 
-TABLES = {"formats": formats.report, "end_to_end": end_to_end.report}
+TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "flows": end_to_end.report,
+    "formats": formats.report,
+    "relay": relay.report,
+}
 
 for name in sys.argv[1:] or TABLES:
     for line in TABLES[name]():
         print(line, flush=True)
-    print()
+    print(flush=True)

@@ -33,6 +33,9 @@ LOG_FILES_KEPT = 9
 
 OWN_NAMESPACE = "kproxy_tw"
 
+EventText = Callable[[LogEvent], str | None]
+"""Makes a line of an event, or nothing."""
+
 _LEVELS = {
     "access": LogLevel.debug,
     "debug": LogLevel.debug,
@@ -136,7 +139,9 @@ def log_observer(level: str, sink: ILogObserver, seconds: Callable[[], float]) -
     return observer
 
 
-def chosen_sink(twistd: Mapping[str, object], *, stdout: bool, reactor: IReactorFromThreads) -> ILogObserver:
+def chosen_sink(
+    twistd: Mapping[str, object], *, stdout: bool, reactor: IReactorFromThreads, text: EventText = event_text
+) -> ILogObserver:
     """Open what twistd's own options name: syslog, a file, or standard output.
 
     As with twistd's own log, SIGUSR1 begins a new file.
@@ -144,22 +149,23 @@ def chosen_sink(twistd: Mapping[str, object], *, stdout: bool, reactor: IReactor
     :param twistd: options in front of the command's name.
     :param stdout: ``-stdout`` was given; it wins.
     :param reactor: rotates the file when the signal comes.
+    :param text: makes a line of an event.
     """
     name = str(twistd.get("logfile") or "")
     if stdout:
-        return text_observer(sys.stdout)
+        return text_observer(sys.stdout, text)
     if twistd.get("syslog"):
         from twisted.python.syslog import SyslogObserver
 
         legacy: Any = SyslogObserver(str(twistd.get("prefix"))).emit
         return LegacyLogObserverWrapper(legacy)
     if name == "-" or (twistd.get("nodaemon") and not name):
-        return text_observer(sys.stdout)
+        return text_observer(sys.stdout, text)
     file = LogFile.fromFullPath(name or "twistd.log", LOG_FILE_BYTES, maxRotatedFiles=LOG_FILES_KEPT)
     signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(file.rotate))
-    return text_observer(file)
+    return text_observer(file, text)
 
 
-def text_observer(stream: TextIO) -> ILogObserver:
-    """Write events to ``stream`` in the format of this module."""
-    return FileLogObserver(stream, event_text)
+def text_observer(stream: TextIO, text: EventText = event_text) -> ILogObserver:
+    """Write events to ``stream``."""
+    return FileLogObserver(stream, text)

@@ -21,7 +21,7 @@ OWN = {
     | {"held_max_bytes", "held_max_total_bytes", "held_seconds"}
     | {"decap", "ignore_exporter_address"}
     | {"ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca", "ipfix_max_connections"},
-    "kbgp": {"help", "nodaemon"},
+    "kbgp": {"proxy-protocol", "tls-ca-file", "help", "nodaemon"},
 }
 #: Where the documents are not followed to the letter, and why.
 OTHER_KIND = {("kbgp", "enable-md5-support"): "bool"}  # "float" is a slip: its variable takes "true"
