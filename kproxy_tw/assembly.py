@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.internet import TimerService
 from twisted.application.service import IService
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
 import attrs
 import numpy as np
@@ -46,6 +47,8 @@ from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
+from kproxy_tw.sample.plans import PlanCaps
+from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
@@ -65,6 +68,8 @@ class KproxyConfig:
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
+    :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
+    :ivar exit_when_silent: stop when no datagram has come in for 15 minutes.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
     """
 
@@ -82,6 +87,8 @@ class KproxyConfig:
     spool: SpoolLimits | None = attrs.Factory(SpoolLimits)
     web: WebConfig = attrs.Factory(WebConfig)
     shown: Mapping[str, object] = attrs.field(factory=dict)
+    shard: str = ""
+    exit_when_silent: bool = False
     seed: int | None = None
 
 
@@ -91,12 +98,15 @@ class KproxyAssembly:
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
+    log = Logger()
+
     def __init__(self, config: KproxyConfig, reactor: Any) -> None:
         self._config = config
         self._reactor = reactor
         self._tls = TlsPolicy(config.tls)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
+        self._plans = PlanCaps(config.sample.interval_seconds, 1 / config.sample.shards)
         self.registry = Registry()
         self.sources = Sources(config.devices)
         self.intake = Intake(
@@ -134,6 +144,8 @@ class KproxyAssembly:
         for part in self._parts():
             part.setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
+        if self._config.exit_when_silent:
+            TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
 
     def _parts(self) -> tuple[IService, ...]:
@@ -141,6 +153,15 @@ class KproxyAssembly:
         backlog = () if self.spool is None else (self._backlog(self.spool),)
         backend = (self.health, *spool, self.refresh, self.delivery, *backlog)
         return (*backend, self.memory, self.pipelines, self.listener, self.stream_listener)
+
+    def _silence(self) -> SilenceWatch:
+        def end(seconds: float) -> None:
+            self.log.error(
+                "no datagram for {minutes:.0f} minutes: ending, as -exit_low_traffic says", minutes=seconds / 60
+            )
+            self._reactor.stop()
+
+        return SilenceWatch(lambda: self.intake.total().datagrams_received, self._reactor.seconds, end)
 
     def _memory_service(self) -> MemoryService:
         offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
@@ -221,6 +242,7 @@ class KproxyAssembly:
             spool=self.spool,
             inherited=self.inherited,
             refreshing=self.refresh,
+            shard=self._config.shard,
         )
 
     def _list_changed(self, changes: Changes) -> None:
@@ -239,6 +261,7 @@ class KproxyAssembly:
             budget=self._budget,
             random=self._random.spawn(1)[0],
             now=self._reactor.seconds(),
+            plans=self._plans,
         )
         self.pipelines.add(pipeline)
         self._change(pipeline, device)
@@ -249,6 +272,7 @@ class KproxyAssembly:
 
     def _close(self, pipeline: DevicePipeline) -> None:
         self.pipelines.remove(pipeline)
+        pipeline.leave(self._reactor.seconds())
         self.delivery.remove(pipeline.device.device_id)
 
     def _submit(self, pipeline: DevicePipeline, message: Message) -> None:

@@ -83,6 +83,8 @@ class DeviceIntake:
     def sweep(self, session: ExporterSession, now: float) -> None:
         """Give up what has waited too long for a template, and templates that are too old; once a second."""
         templates = session.templates
+        if templates.options:
+            templates.options.read(now)
         if templates.held.records:
             self.pipeline.ledger.drop("no_template", templates.held.expire(now))
         if abs(now - session.swept) >= SWEEP_SECONDS:
@@ -92,6 +94,9 @@ class DeviceIntake:
             if book.waiting:
                 book.settle(int(now * 1e9))
                 self._sequences(session, book, now)
+
+    def tick(self, now: float) -> None:
+        """What is due once a second, whatever the number of sessions."""
         self.sflow.counters.tick()
         for notice in self.pipeline.notices.take():
             self.events.notice(notice, now=now)

@@ -47,6 +47,18 @@ class Inbox:
     datagrams: list[bytes] = attrs.field(factory=list)
     received_ns: list[int] = attrs.field(factory=list)
 
+    def put(self, data: bytes, port: int, received_ns: int) -> None:
+        """Let one more datagram wait."""
+        if port != self.port:
+            self.turn_to(port)
+        self.datagrams.append(data)
+        self.received_ns.append(received_ns)
+
+    def turn_to(self, port: int) -> None:
+        """The next datagrams are from another port."""
+        self.runs.append((len(self.datagrams), port))
+        self.port = port
+
     def take(self) -> list[Batch]:
         """Everything that waits, in the order in which it came as far as that is possible; nothing waits then."""
         whole = Batch(self.port, self.datagrams, self.received_ns)

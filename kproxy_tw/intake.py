@@ -7,7 +7,7 @@ counted and listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,13 @@ CONNECTION_SECONDS = float("inf")
 """How long templates of a connection hold without being sent again: as long as it lasts (RFC 7011 section 8)."""
 
 INBOX_BYTES = 16 << 20
-"""Bytes that wait in all inboxes together; beyond it a datagram is walked at once, with those before it."""
+"""Bytes that wait in all inboxes together; with more, some are walked at once."""
+
+RELIEF_BYTES = 2 << 20
+"""How many: no fewer than can come in one step."""
+
+Arrived = tuple[bytes, tuple[str, int]]
+"""A datagram, and the address and port that it is from."""
 
 
 @attrs.frozen(kw_only=True)
@@ -74,12 +80,12 @@ def _of_exporter(
 
 
 def _new_session(
-    limits: TemplateLimits, room: StateRoom, address: str, key: str, now: float, stream: bool
+    limits: TemplateLimits, room: StateRoom, address: str, key: str, now: float, *, stream: bool, decap: bool
 ) -> ExporterSession:
     """The session of an exporter that is heard of for the first time, at ``now``, seconds since 1970."""
     if stream:
         limits = attrs.evolve(limits, seconds=CONNECTION_SECONDS)
-    templates = TemplateCache(limits, room=room, withdrawable=stream)
+    templates = TemplateCache(limits, room=room, withdrawable=stream, decap=decap)
     templates.now = now
     return ExporterSession(
         address=address, key=key, templates=templates, first_seen=now, last_seen=now, persistent=not stream
@@ -126,7 +132,7 @@ class Intake:
         self._options = options
         self._adopt = adopt
         plain = not (self._config.by_port or options.agent_address)
-        self.receiver = self.datagram if plain else self.datagram_told_apart
+        self.receiver = self.datagrams if plain else self.datagrams_told_apart
         self._room = StateRoom(templates=self._config.max_templates, held=self._config.held)
         self._inboxes: dict[str, Inbox] = {}
         self._waiting_bytes = 0
@@ -134,26 +140,42 @@ class Intake:
         self.devices: dict[int, DeviceIntake] = {}
         self.unregistered = Ledger()
 
-    def datagram(self, data: bytes, address: str, port: int) -> None:
-        """Take one datagram from the socket."""
+    def datagrams(self, arrived: Iterable[Arrived]) -> None:
+        """Take what a socket was read of in one step, in the order of arrival."""
         received_ns = self._wall_ns()
-        inbox = self._inboxes.get(address) or self._first_of(address, address, received_ns)
-        if inbox is None:
-            self._of_stranger(data, address, port, received_ns)
-        else:
-            self._put(inbox, data, port, received_ns)
+        inboxes, size = self._inboxes, 0
+        try:
+            for data, (address, port) in arrived:
+                inbox = inboxes.get(address) or self._first_of(address, address, received_ns)
+                if inbox is None:
+                    self._of_stranger(data, address, port, received_ns)
+                    continue
+                # As Inbox.put() does: this is done for every datagram, and a call costs as much as all the rest.
+                if port != inbox.port:
+                    inbox.turn_to(port)
+                waiting = inbox.datagrams
+                waiting.append(data)
+                inbox.received_ns.append(received_ns)
+                size += len(data)
+                if len(waiting) >= INBOX_DATAGRAMS:
+                    size -= inbox.device.walk(inbox)
+        finally:
+            self._waiting_bytes += size
+        if self._waiting_bytes > INBOX_BYTES:
+            self._relieve()
 
-    def datagram_told_apart(self, data: bytes, address: str, port: int) -> None:
+    def datagrams_told_apart(self, arrived: Iterable[Arrived]) -> None:
         """The same where exporters are told apart by more than their address; see :attr:`receiver`."""
         received_ns = self._wall_ns()
-        if self._options.agent_address and data[:4] == SFLOW_5:
-            address = agent_or(data, address)
-        key = shown_address(address, port) if self._config.by_port else address
-        inbox = self._inboxes.get(key) or self._first_of(address, key, received_ns)
-        if inbox is None:
-            self._of_stranger(data, address, port, received_ns)
-        else:
-            self._put(inbox, data, port, received_ns)
+        for data, (source, port) in arrived:
+            by_agent = self._options.agent_address and data[:4] == SFLOW_5
+            address = agent_or(data, source) if by_agent else source
+            key = shown_address(address, port) if self._config.by_port else address
+            inbox = self._inboxes.get(key) or self._first_of(address, key, received_ns)
+            if inbox is None:
+                self._of_stranger(data, address, port, received_ns)
+            else:
+                self._put(inbox, data, port, received_ns)
 
     def knock(self, address: str, port: int) -> Verdict | None:
         """Somebody opened a connection. :return: ``None`` when it is a device's address; else what becomes of it."""
@@ -191,6 +213,7 @@ class Intake:
         for key, session in known.sessions.items():
             self._waiting_bytes -= known.walk(self._inboxes[key])
             known.sweep(session, now)
+        known.tick(now)
 
     def answered(self, address: str, device: Device | None) -> None:
         """The API said whose ``address`` is, or that it is nobody's: the held datagrams go their way."""
@@ -242,7 +265,9 @@ class Intake:
         intake = self._of_device(device, now)
         if len(intake.sessions) >= MAX_SESSIONS:
             self._forget(min(intake.sessions.values(), key=lambda session: session.last_seen).key)
-        session = _new_session(self._config.limits, self._room, address, key, now, stream)
+        session = _new_session(
+            self._config.limits, self._room, address, key, now, stream=stream, decap=self._options.decap
+        )
         intake.sessions[key] = session
         inbox = self._inboxes[key] = Inbox(intake, session)
         self._sources.known(address)
@@ -263,13 +288,19 @@ class Intake:
         return known
 
     def _put(self, inbox: Inbox, data: bytes, port: int, received_ns: int) -> None:
-        if port != inbox.port:
-            inbox.runs.append((len(inbox.datagrams), port))
-            inbox.port = port
-        inbox.datagrams.append(data)
-        inbox.received_ns.append(received_ns)
+        inbox.put(data, port, received_ns)
         self._waiting_bytes += len(data)
-        if len(inbox.datagrams) >= INBOX_DATAGRAMS or self._waiting_bytes > INBOX_BYTES:
+        if len(inbox.datagrams) >= INBOX_DATAGRAMS:
+            self._waiting_bytes -= inbox.device.walk(inbox)
+        elif self._waiting_bytes > INBOX_BYTES:
+            self._relieve()
+
+    def _relieve(self) -> None:
+        """Too much waits: walk some of it."""
+        goal = self._waiting_bytes - RELIEF_BYTES
+        for inbox in self._inboxes.values():
+            if self._waiting_bytes <= goal:
+                return
             self._waiting_bytes -= inbox.device.walk(inbox)
 
     def _of_stranger(self, data: bytes, address: str, port: int, received_ns: int) -> None:

@@ -14,7 +14,10 @@ from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.intake import Intake
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.pipeline import DevicePipeline
+from kproxy_tw.sample.accuracy import WINDOW_SECONDS
 from kproxy_tw.status import (
+    CapStatus,
     Check,
     DaemonStatus,
     DeviceStatus,
@@ -85,6 +88,7 @@ class Overview:
     :ivar clock: ``seconds()`` gives monotonic seconds.
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
+    :ivar shard: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
     """
 
@@ -101,6 +105,7 @@ class Overview:
     spool: Spooling | None
     inherited: Ledger
     refreshing: Refreshing
+    shard: str = ""
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -119,6 +124,7 @@ class Overview:
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
             streams=self.streaming.status(),
+            shard=self.shard,
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -178,7 +184,21 @@ class Overview:
             sample_rate=pipeline.rate,
             rate_origin=pipeline.rate_origin,
             ledger=ledger,
+            cap=_cap(pipeline, self.clock.seconds()),
         )
+
+
+def _cap(pipeline: DevicePipeline, now: float) -> CapStatus:
+    lately = pipeline.accuracy.total(now)
+    return CapStatus(
+        seconds=WINDOW_SECONDS,
+        plan_fps=pipeline.plan_level,
+        seen=lately.seen,
+        kept=lately.kept,
+        seen_per_kept=lately.seen_per_kept,
+        octets_error=lately.octets.relative_error,
+        packets_error=lately.packets.relative_error,
+    )
 
 
 def _sequences(intake: DeviceIntake) -> tuple[Mapping[str, object], ...]:

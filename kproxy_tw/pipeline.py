@@ -140,7 +140,8 @@ def convert(job: Job) -> Converted:
     if not batches:
         return Converted(body=b"", flows=0, records=0, undecodable=undecodable, rate=UNSAMPLED)
     flows = FlowBatch.concatenate(batches)
-    flows.columns["sample_rate"] = spread(flows.column("sample_rate"), job.random.random())
+    if job.kept < job.seen:
+        flows.columns["sample_rate"] = spread(flows.column("sample_rate"), job.random.random())
     return Converted(
         body=_body(with_copies(flows, job.copies, job.random), job),
         flows=flows.length,

@@ -6,6 +6,7 @@ secrets: whoever builds ``config`` masks them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -119,6 +120,26 @@ class ExporterStatus:
 
 
 @attrs.frozen(kw_only=True)
+class CapStatus:
+    """What the cap did to a device's flows in the last ``seconds``.
+
+    :ivar plan_fps: flows per second that the plan's cap leaves the device; infinite while that does not limit it.
+    :ivar seen, kept: records that came in, and that were let through.
+    :ivar seen_per_kept: records that each kept one stands for, on average.
+    :ivar octets_error, packets_error: expected relative error of totals estimated from the kept flows: one standard
+        error, as ``sample.accuracy`` computes it.
+    """
+
+    seconds: float = 60.0
+    plan_fps: float = math.inf
+    seen: int = 0
+    kept: int = 0
+    seen_per_kept: float = 1.0
+    octets_error: float = 0.0
+    packets_error: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
 class DeviceStatus:
     """A registered device that has sent something since the start.
 
@@ -127,6 +148,7 @@ class DeviceStatus:
     :ivar sources: addresses it has sent from.
     :ivar channel_highwater: queue name to the longest length it ever had.
     :ivar max_fps: the cap in force, flows per second.
+    :ivar cap: what the cap did lately.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
     :ivar exporters: what is known of its exporters; only in the status of a single device.
@@ -155,6 +177,7 @@ class DeviceStatus:
     sflow: SflowStatus = attrs.Factory(SflowStatus)
     exporters: ExporterStatus = attrs.Factory(ExporterStatus)
     sequences: tuple[Mapping[str, object], ...] = ()
+    cap: CapStatus = attrs.Factory(CapStatus)
 
 
 @attrs.frozen(kw_only=True)
@@ -234,6 +257,7 @@ class DaemonStatus:
 
     :ivar config: effective settings by flag name, secrets masked as ``***``.
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
+    :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     """
 
     instance_id: str
@@ -246,3 +270,4 @@ class DaemonStatus:
     spool: Mapping[str, int]
     totals: Ledger
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
+    shard: str = ""

@@ -81,10 +81,7 @@ def tshark_flows(path: Path, datagrams: Sequence[bytes]) -> list[list[SeenFlow]]
 
     :param path: where the pcap file may be written.
     """
-    write_pcap(path, datagrams, 2055)
-    command = ["tshark", "-r", str(path), "-d", "udp.port==2055,cflow", "-T", "pdml"]
-    output = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-    packets = list(ElementTree.fromstring(output).iter("packet"))  # noqa: S314 - made by our own tshark
+    packets = tshark_packets(path, datagrams)
     options = {
         number
         for title in _titles(packets)
@@ -92,6 +89,14 @@ def tshark_flows(path: Path, datagrams: Sequence[bytes]) -> list[list[SeenFlow]]
         for number in listed[1].split(",")
     }
     return [_flows(packet, options) for packet in packets]
+
+
+def tshark_packets(path: Path, datagrams: Sequence[bytes]) -> list[ElementTree.Element]:
+    """All that tshark decodes of datagrams of one exporter. ``path``: where the pcap file may be written."""
+    write_pcap(path, datagrams, 2055)
+    command = ["tshark", "-r", str(path), "-d", "udp.port==2055,cflow", "-T", "pdml"]
+    output = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    return list(ElementTree.fromstring(output).iter("packet"))  # noqa: S314 - made by our own tshark
 
 
 def _titles(packets: Sequence[ElementTree.Element]) -> list[str]:

@@ -13,7 +13,7 @@ def filled(*ports: int) -> Inbox:
     """An inbox into which datagrams came from these ports, one each, numbered through."""
     bench = Bench(EDGE)
     for number, port in enumerate(ports):
-        bench.intake.datagram(v5(1) + bytes([number]), "192.0.2.1", port)
+        bench.datagram(v5(1) + bytes([number]), "192.0.2.1", port)
     return inbox_of(bench.intake)
 
 
@@ -52,10 +52,10 @@ def test_many_changes_are_walked_port_by_port() -> None:
 def test_the_port_goes_on_after_a_walk() -> None:
     """What comes next from the same port is known to be from it."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(1), "192.0.2.1", 5000)
+    bench.datagram(v5(1), "192.0.2.1", 5000)
     inbox = inbox_of(bench.intake)
     inbox.take()
-    bench.intake.datagram(v5(1), "192.0.2.1", 5000)
+    bench.datagram(v5(1), "192.0.2.1", 5000)
     (batch,) = inbox.take()
     assert batch.port == 5000
 
@@ -63,6 +63,6 @@ def test_the_port_goes_on_after_a_walk() -> None:
 def test_an_empty_inbox() -> None:
     """Nothing came: nothing to walk."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(1), "192.0.2.1", 5000)
+    bench.datagram(v5(1), "192.0.2.1", 5000)
     session = ExporterSession(address="192.0.2.9", templates=TemplateCache(), first_seen=0.0)
     assert Inbox(bench.intake.devices[7], session).take() == []

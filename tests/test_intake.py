@@ -61,6 +61,10 @@ class Bench:
             now=0.0,
         )
 
+    def datagram(self, data: bytes, address: str, port: int) -> None:
+        """One comes in."""
+        self.intake.receiver([(data, (address, port))])
+
     def gather(self) -> None:
         """What the tick of every device does first."""
         for device in self.intake.devices.values():
@@ -79,9 +83,9 @@ def v5(flows: int = 10) -> bytes:
 def test_a_registered_source_is_walked_at_the_tick() -> None:
     """Both addresses of a device end in one pipeline, each with a session of its own."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(), "192.0.2.1", 50000)
+    bench.datagram(v5(), "192.0.2.1", 50000)
     bench.clock.advance(3)
-    bench.intake.datagram(v5(4), "192.0.2.2", 50000)
+    bench.datagram(v5(4), "192.0.2.2", 50000)
     bench.gather()
     device = bench.intake.devices[7]
     assert (bench.ledger().datagrams_received, bench.ledger().records_received) == (2, 14)
@@ -94,7 +98,7 @@ def test_a_flood_does_not_wait_for_the_tick() -> None:
     """What waits to be walked is bounded: the next datagram after so many has them all walked."""
     bench = Bench(EDGE)
     for _datagram in range(INBOX_DATAGRAMS):
-        bench.intake.datagram(v5(1), "192.0.2.1", 50000)
+        bench.datagram(v5(1), "192.0.2.1", 50000)
     assert bench.ledger().records_received == INBOX_DATAGRAMS
 
 
@@ -105,7 +109,7 @@ def test_what_waits_is_bounded_in_bytes_over_all_exporters() -> None:
     large = v5(1) + bytes(60_000)
     for _turn in range(2):
         for address in addresses:
-            bench.intake.datagram(large, address, 50000)
+            bench.datagram(large, address, 50000)
     walked = bench.ledger().records_received
     assert (500 - walked) * len(large) <= INBOX_BYTES
     assert walked < 300  # and no sooner than that
@@ -117,7 +121,7 @@ def test_bad_datagrams_are_counted_by_reason_and_told() -> None:
     """Garbage of a registered device is dropped; what is good goes on."""
     bench = Bench(EDGE)
     for data in (b"\x00\x07garbage", v5()[:20], v5()):
-        bench.intake.datagram(data, "192.0.2.1", 50000)
+        bench.datagram(data, "192.0.2.1", 50000)
     bench.gather()
     dropped = bench.ledger().datagrams_dropped
     assert (dropped["unknown_version"], dropped["malformed"]) == (1, 1)
@@ -130,7 +134,7 @@ def test_datagrams_of_an_address_that_turns_out_to_be_known_are_kept() -> None:
     """The first ones are held while the API is asked, once, and count when it says whose they are."""
     bench = Bench()
     for _datagram in range(3):
-        bench.intake.datagram(v5(), "192.0.2.1", 50000)
+        bench.datagram(v5(), "192.0.2.1", 50000)
     assert bench.asked == ["192.0.2.1"]
     bench.registry.put(EDGE)
     bench.intake.answered("192.0.2.1", EDGE)
@@ -142,10 +146,10 @@ def test_datagrams_of_an_address_that_turns_out_to_be_known_are_kept() -> None:
 def test_datagrams_of_a_stranger_are_counted_and_listed() -> None:
     """When the API does not know the address, every datagram of it is an unregistered one."""
     bench = Bench()
-    bench.intake.datagram(v5(), "198.51.100.9", 50000)
+    bench.datagram(v5(), "198.51.100.9", 50000)
     bench.sources.refused("198.51.100.9", 0.0)
     bench.intake.answered("198.51.100.9", None)
-    bench.intake.datagram(b"junk", "198.51.100.9", 50000)
+    bench.datagram(b"junk", "198.51.100.9", 50000)
     assert bench.intake.unregistered.datagrams_dropped["unregistered"] == 2
     (listed,) = bench.sources.unregistered(1.0)
     assert (listed.source, listed.datagrams) == ("198.51.100.9", 2)
@@ -154,7 +158,7 @@ def test_datagrams_of_a_stranger_are_counted_and_listed() -> None:
 def test_a_changed_device_goes_on_with_its_new_settings() -> None:
     """A new name and cap hold at once; books and sessions stay."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(), "192.0.2.1", 50000)
+    bench.datagram(v5(), "192.0.2.1", 50000)
     bench.intake.changed(bench.registry.replace([attrs.evolve(EDGE, name="core", max_flow_rate=5)]))
     bench.gather()
     pipeline = bench.intake.devices[7].pipeline
@@ -166,7 +170,7 @@ def test_a_changed_device_goes_on_with_its_new_settings() -> None:
 def test_a_removed_device_is_closed_and_its_books_stay_in_the_total() -> None:
     """What waited of it is dropped as unregistered, and the next datagram of its address asks again."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(), "192.0.2.1", 50000)
+    bench.datagram(v5(), "192.0.2.1", 50000)
     pipeline = bench.intake.devices[7].pipeline
     bench.intake.changed(bench.registry.replace([]))
     assert bench.closed == [pipeline]
@@ -176,18 +180,18 @@ def test_a_removed_device_is_closed_and_its_books_stay_in_the_total() -> None:
         total = bench.intake.total()
         assert (total.records_received, total.records_dropped["unregistered"]) == (10, 10)
         assert total.balanced()
-    bench.intake.datagram(v5(), "192.0.2.1", 50000)
+    bench.datagram(v5(), "192.0.2.1", 50000)
     assert bench.asked == ["192.0.2.1"]
 
 
 def test_an_address_that_moves_to_another_device_counts_there() -> None:
     """From the change on, its datagrams are the other device's."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(), "192.0.2.2", 50000)
+    bench.datagram(v5(), "192.0.2.2", 50000)
     other = Device(device_id=9, company_id=1, name="other", sending_addresses=frozenset({"192.0.2.2"}))
     mine = attrs.evolve(EDGE, sending_addresses=frozenset({"192.0.2.1"}))
     bench.intake.changed(bench.registry.replace([mine, other]))
-    bench.intake.datagram(v5(4), "192.0.2.2", 50000)
+    bench.datagram(v5(4), "192.0.2.2", 50000)
     bench.gather()
     assert bench.ledger().records_received == 10
     assert bench.intake.devices[9].pipeline.ledger.records_received == 4
@@ -196,7 +200,7 @@ def test_an_address_that_moves_to_another_device_counts_there() -> None:
 def test_histories_see_datagrams_in_and_messages_out() -> None:
     """In1 and Out1 are differences of the device's own counters."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(), "192.0.2.1", 50000)
+    bench.datagram(v5(), "192.0.2.1", 50000)
     bench.gather()
     device = bench.intake.devices[7]
     bench.intake.sample_histories()

@@ -49,7 +49,7 @@ def kinds(bench: Bench) -> list[str]:
 def test_data_before_its_template_is_in_flight_until_it_comes() -> None:
     """The books are balanced at every moment; nothing is lost."""
     bench = Bench(EDGE)
-    bench.intake.datagram(records(10), "192.0.2.1", 5000)
+    bench.datagram(records(10), "192.0.2.1", 5000)
     bench.gather()
     ledger = bench.ledger()
     assert (ledger.records_received, ledger.records_in_flight, bench.intake.devices[7].pipeline.pending.count) == (
@@ -58,7 +58,7 @@ def test_data_before_its_template_is_in_flight_until_it_comes() -> None:
         0,
     )
     assert ledger.balanced()
-    bench.intake.datagram(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
     bench.gather()
     assert (ledger.records_received, bench.intake.devices[7].pipeline.pending.count) == (10, 10)
     assert ledger.records_dropped["no_template"] == 0
@@ -69,7 +69,7 @@ def test_data_before_its_template_is_in_flight_until_it_comes() -> None:
 def test_data_that_waits_too_long_has_no_template() -> None:
     """After 5 minutes, counted as such."""
     bench = Bench(EDGE)
-    bench.intake.datagram(records(10), "192.0.2.1", 5000)
+    bench.datagram(records(10), "192.0.2.1", 5000)
     bench.gather()
     bench.clock.advance(299)
     bench.gather()
@@ -84,7 +84,7 @@ def test_one_line_per_exporter_and_minute() -> None:
     bench = Bench(EDGE)
     for second in range(90):
         for address in ("192.0.2.1", "192.0.2.2"):
-            bench.intake.datagram(records(1), address, 5000)
+            bench.datagram(records(1), address, 5000)
         bench.gather()
         bench.clock.advance(1)
         assert len(kinds(bench)) == (2 if second < 60 else 4)
@@ -94,12 +94,12 @@ def test_option_data_that_was_taken_for_flows_is_set_off() -> None:
     """The counters never go back: the next records take the place of what was no flow."""
     bench = Bench(EDGE)
     options = v9_options(300, [(1, 4)], [(34, 4)])
-    bench.intake.datagram(v9(a_set(300, number(1, 4), number(10, 4)), count=1, seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(300, number(1, 4), number(10, 4)), count=1, seconds=NOW), "192.0.2.1", 5000)
     bench.gather()
     assert bench.ledger().records_in_flight == 1
-    bench.intake.datagram(v9(a_set(1, options), a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(1, options), a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
     bench.gather()
-    bench.intake.datagram(records(3), "192.0.2.1", 5000)
+    bench.datagram(records(3), "192.0.2.1", 5000)
     bench.gather()
     ledger = bench.ledger()
     assert (ledger.records_received, ledger.records_in_flight) == (3, 3)
@@ -109,7 +109,7 @@ def test_option_data_that_was_taken_for_flows_is_set_off() -> None:
 def test_a_device_that_goes_takes_what_waited_along() -> None:
     """Data without template of a removed device does not stay in flight for ever."""
     bench = Bench(EDGE)
-    bench.intake.datagram(records(10), "192.0.2.1", 5000)
+    bench.datagram(records(10), "192.0.2.1", 5000)
     bench.gather()
     bench.intake.changed(bench.registry.replace([]))
     total = bench.intake.total()
@@ -120,7 +120,7 @@ def test_a_device_that_goes_takes_what_waited_along() -> None:
 def test_an_address_that_goes_is_an_event() -> None:
     """The page says where the flow went."""
     bench = Bench(EDGE)
-    bench.intake.datagram(v5(), "192.0.2.2", 50000)
+    bench.datagram(v5(), "192.0.2.2", 50000)
     bench.intake.changed(bench.registry.replace([attrs.evolve(EDGE, sending_addresses=frozenset({"192.0.2.1"}))]))
     assert kinds(bench) == ["address_lost"]
 
@@ -128,9 +128,9 @@ def test_an_address_that_goes_is_an_event() -> None:
 def test_with_session_ports_each_port_is_an_exporter() -> None:
     """Templates of one port are not for the other; held datagrams of unknown addresses too are told apart."""
     bench = bench_with(SessionConfig(by_port=True), EDGE)
-    bench.intake.receiver(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
     for port in (5000, 5001):
-        bench.intake.receiver(records(2), "192.0.2.1", port)
+        bench.datagram(records(2), "192.0.2.1", port)
     bench.gather()
     assert sorted(bench.intake.devices[7].sessions) == ["192.0.2.1:5000", "192.0.2.1:5001"]
     assert bench.intake.devices[7].pipeline.pending.count == 2
@@ -142,8 +142,8 @@ def test_with_session_ports_each_port_is_an_exporter() -> None:
 def test_without_session_ports_an_address_is_one_exporter() -> None:
     """Templates from one port hold for records from another."""
     bench = Bench(EDGE)
-    bench.intake.receiver(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
-    bench.intake.receiver(records(2), "192.0.2.1", 5001)
+    bench.datagram(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(records(2), "192.0.2.1", 5001)
     bench.gather()
     (session,) = bench.intake.devices[7].sessions.values()
     assert sorted(session.ports) == [5000, 5001]
@@ -155,10 +155,10 @@ def test_a_conflict_of_templates_is_an_event() -> None:
     bench = Bench(EDGE)
     other = template(256, (1, 4), (8, 4))
     for port, shape in ((5000, PAIR), (5001, other)):
-        bench.intake.datagram(v9(a_set(0, shape), seconds=NOW), "192.0.2.1", port)
+        bench.datagram(v9(a_set(0, shape), seconds=NOW), "192.0.2.1", port)
         bench.clock.advance(1)
     for port in (5000, 5001):
-        bench.intake.datagram(records(1), "192.0.2.1", port)
+        bench.datagram(records(1), "192.0.2.1", port)
         bench.clock.advance(1)
         bench.gather()
     assert kinds(bench) == ["template_conflict"]
@@ -169,7 +169,7 @@ def test_routers_told_apart_count_their_packets_apart() -> None:
     bench = Bench(EDGE)
     other = template(256, (1, 4), (8, 4))
     for port, shape in ((5000, PAIR), (5001, other)):
-        bench.intake.datagram(v9(a_set(0, shape), seconds=NOW, sequence=port * 1000), "192.0.2.1", port)
+        bench.datagram(v9(a_set(0, shape), seconds=NOW, sequence=port * 1000), "192.0.2.1", port)
         bench.gather()
     bench.clock.advance(10)
     bench.gather()
@@ -177,7 +177,7 @@ def test_routers_told_apart_count_their_packets_apart() -> None:
     for turn in range(1, 40):
         for port in (5000, 5001):
             data = v9(a_set(256, bytes(8)), count=1, seconds=NOW, sequence=port * 1000 + turn)
-            bench.intake.datagram(data, "192.0.2.1", port)
+            bench.datagram(data, "192.0.2.1", port)
         bench.clock.advance(1)
         bench.gather()
     assert bench.ledger().sequence_gaps == before
@@ -192,7 +192,7 @@ def test_a_sampler_that_changes_is_an_event() -> None:
             a_set(300, number(1, 4), number(3, 2), number(rate, 4)),
             seconds=NOW,
         )
-        bench.intake.datagram(options, "192.0.2.1", 5000)
+        bench.datagram(options, "192.0.2.1", 5000)
     bench.gather()
     (event,) = bench.intake.devices[7].events.latest()
     assert event.text == "192.0.2.1: the sampling rate of sampler 3 of domain 1 changed from 1:100 to 1:200"
@@ -201,8 +201,8 @@ def test_a_sampler_that_changes_is_an_event() -> None:
 def test_refused_templates_and_full_tables_are_events() -> None:
     """With the reason, and with the flags that set the limits."""
     bench = bench_with(SessionConfig(limits=TemplateLimits(templates=1)), EDGE)
-    bench.intake.datagram(v9(a_set(0, template(300, (8, 3))), seconds=NOW), "192.0.2.1", 5000)
-    bench.intake.datagram(v9(a_set(0, template(256, (1, 4)), template(257, (1, 4))), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(0, template(300, (8, 3))), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(0, template(256, (1, 4)), template(257, (1, 4))), seconds=NOW), "192.0.2.1", 5000)
     bench.gather()
     full, refused = bench.intake.devices[7].events.latest()
     assert (refused.kind, full.kind) == ("template_refused", "limit_reached")
@@ -213,7 +213,7 @@ def test_refused_templates_and_full_tables_are_events() -> None:
 def test_old_templates_are_looked_for_once_a_minute() -> None:
     """A template that is not sent again for a day holds no longer."""
     bench = Bench(EDGE)
-    bench.intake.datagram(ipfix(a_set(2, PAIR), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(ipfix(a_set(2, PAIR), seconds=NOW), "192.0.2.1", 5000)
     bench.gather()
     (session,) = bench.intake.devices[7].sessions.values()
     bench.clock.advance(24 * 3600 + SWEEP_SECONDS)
@@ -225,7 +225,7 @@ def test_old_templates_are_looked_for_once_a_minute() -> None:
 def test_kept_data_is_bounded_by_the_configuration(each: int) -> None:
     """Without room it is dropped as before."""
     bench = bench_with(SessionConfig(held=HeldLimits(each=each)), EDGE)
-    bench.intake.datagram(records(10), "192.0.2.1", 5000)
+    bench.datagram(records(10), "192.0.2.1", 5000)
     bench.gather()
     ledger: Ledger = bench.ledger()
     assert ledger.records_dropped["no_template"] == (0 if each else 10)
@@ -235,7 +235,7 @@ def test_kept_data_is_bounded_by_the_configuration(each: int) -> None:
 def test_shutdown_drops_what_waits() -> None:
     """So that the books close at the stop."""
     bench = Bench(EDGE)
-    bench.intake.datagram(records(10), "192.0.2.1", 5000)
+    bench.datagram(records(10), "192.0.2.1", 5000)
     bench.gather()
     bench.intake.devices[7].give_up_held("shutdown")
     assert (bench.ledger().records_in_flight, bench.ledger().records_dropped["shutdown"]) == (0, 10)

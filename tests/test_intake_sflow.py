@@ -21,7 +21,7 @@ BY_AGENT = DecodeOptions(agent_address=True)
 def receive(bench: Bench, *datagrams: bytes, source: str = "192.0.2.1") -> None:
     """Datagrams come in, and the tick."""
     for data in datagrams:
-        bench.intake.receiver(data, source, 6343)
+        bench.datagram(data, source, 6343)
     bench.gather()
 
 

@@ -66,7 +66,7 @@ def test_templates_are_those_of_the_connection_and_end_with_it() -> None:
     streams.closed(one)
     streams.opened(other)
     streams.message(other, message(0, records(5)))
-    bench.intake.datagram(message(0, records(5)), ADDRESS, 4739)
+    bench.datagram(message(0, records(5)), ADDRESS, 4739)
     bench.gather()
     ledger, device = bench.ledger(), bench.intake.devices[7]
     assert ledger.datagrams_received == 3
@@ -82,7 +82,7 @@ def test_a_withdrawal_is_obeyed() -> None:
     streams.opened(one)
     for data in (message(0, TEMPLATE, records(2)), message(2, withdrawal), message(2, records(2))):
         streams.message(one, data)
-        bench.intake.datagram(data, ADDRESS, 4739)
+        bench.datagram(data, ADDRESS, 4739)
     bench.gather()
     sessions = bench.intake.devices[7].sessions
     assert (len(sessions["192.0.2.1 tcp:50000#1"].templates), len(sessions[ADDRESS].templates)) == (0, 1)

@@ -51,7 +51,12 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             max_fps=float(options["max"]),
             interval_seconds=options["sampleInterval"] / 1000,
             sample_rate=float(options["sample_rate"]),
+            plan=options["plan_fps"],
+            shards=options["total_shards"] or 1,
+            max_big=options["max_big"],
         ),
+        shard=_shard(options),
+        exit_when_silent=bool(options["exit_low_traffic"]),
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),
         state_dir=Path(options["state_dir"]),
         spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
@@ -91,6 +96,14 @@ def _bgp_target(options: CommandOptions) -> BgpTargetConfig | None:
         daemon_port=daemon_port,
         sources=source_network(options["bgp_sources"], daemon),
     )
+
+
+def _shard(options: Mapping[str, Any]) -> str:
+    """The shard's number for metrics; empty where flow is not split. :raises ConfigError: no such shard."""
+    number, total = options["shard_num"], options["total_shards"] or 1
+    if number is not None and number > total:
+        raise ConfigError("shard_num", f"is {number}, but -total_shards is {total}; number them from 0 or from 1")
+    return "" if total == 1 else str(number or 0)
 
 
 def _sessions(options: Mapping[str, Any]) -> SessionConfig:

@@ -95,6 +95,16 @@ class Group:
         room = self.size - self.header.layout.itemsize
         return found if found is not None and 0 < found.flow_length <= room else None
 
+    def is_padded(self, template: Template, datagrams: Sequence[bytes]) -> bool:
+        """Whether packets end with records that are all zeros, and hold more records than their header counts."""
+        if self.header.version != 9:
+            return False
+        first, size = self.header.layout.itemsize, template.flow_length
+        each = (self.size - first) // size
+        few = self.positions[self.heads["count"] < each].tolist()
+        last = slice(first + (each - 1) * size, first + each * size)
+        return any(not any(datagrams[position][last]) for position in few)
+
     def block(
         self, rows: slice, template: Template, datagrams: Sequence[bytes], received_ns: npt.NDArray[np.int64]
     ) -> Walk:
@@ -209,7 +219,7 @@ class _Batch:
             low, high = np.searchsorted(group.positions, (self._done, end)).tolist()
             if low == high:
                 continue
-            if template is not None:
+            if template is not None and not group.is_padded(template, self._datagrams):
                 walked = group.block(slice(low, high), template, self._datagrams, self._times)
                 self.walks.append(walked)
                 if self._counted is not None:

@@ -64,11 +64,13 @@ class TemplateLayout:
     :ivar flow_type: ``netflow5``, ``netflow9`` or ``ipfix``.
     :ivar fields: the fields in order.
     :ivar segments: lengths of the runs of fixed-length fields; more than one where lengths vary.
+    :ivar decap: of captured packets in a tunnel, the inner one counts.
     :ivar minimum: bytes of the shortest record; of every record where lengths do not vary. Never 0.
     """
 
     flow_type: str
     fields: tuple[Field, ...]
+    decap: bool = False
     segments: tuple[int, ...] = attrs.field(
         init=False, default=attrs.Factory(lambda self: _segments(self.fields), takes_self=True)
     )
@@ -125,7 +127,7 @@ class TemplateLayout:
         values = plan.read(rows, clocks)
         batch = flow_batch(values, clocks)
         if plan.packets:
-            fill_from_packets(batch, values, rows, plan, wanted)
+            fill_from_packets(batch, values, rows, plan, wanted, decap=self.decap)
         if wanted:
             self._add_custom(batch, rows, frozenset(wanted))
         if self.unknown:

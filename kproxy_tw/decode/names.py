@@ -5,20 +5,20 @@ Source of the keys: applicationId (RFC 6759), ingressVRFID and egressVRFID, the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from kproxy_tw.decode.custom import folded
-from kproxy_tw.decode.optiondata import DomainOptions, Names
+from kproxy_tw.decode.optiondata import Names, NameTable
 from kproxy_tw.flowbatch import Column, FlowBatch
 
-NAME_COLUMNS: Mapping[str, tuple[str, Callable[[DomainOptions], Mapping[int, Names]]]] = {
-    "application_name": ("application_id", lambda options: options.applications),
-    "ingress_vrf_name": ("ingress_vrf", lambda options: options.vrfs),
-    "egress_vrf_name": ("egress_vrf", lambda options: options.vrfs),
-    "input_interface_name": ("input_port", lambda options: options.interfaces),
-    "output_interface_name": ("output_port", lambda options: options.interfaces),
+NAME_COLUMNS: Mapping[str, tuple[str, NameTable]] = {
+    "application_name": ("application_id", "applications"),
+    "ingress_vrf_name": ("ingress_vrf", "vrfs"),
+    "egress_vrf_name": ("egress_vrf", "vrfs"),
+    "input_interface_name": ("input_port", "interfaces"),
+    "output_interface_name": ("output_port", "interfaces"),
 }
 """Custom column to the column of its keys and the table that they are looked up in."""
 
@@ -32,10 +32,10 @@ def add_names(batch: FlowBatch, wanted: Collection[str]) -> None:
     """
     if not wanted or not any(batch.domains):
         return
-    for name, (key, table_of) in NAME_COLUMNS.items():
+    for name, (key, table) in NAME_COLUMNS.items():
         keys = batch.side.get(key, batch.columns.get(key))
         if folded(name) in wanted and keys is not None and name not in batch.custom:
-            named = _named(batch, keys, [table_of(domain) for domain in batch.domains])
+            named = _named(batch, keys, [domain.names(table) for domain in batch.domains])
             if named is not None:
                 batch.custom[name] = named
 

@@ -64,9 +64,31 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int) -> Walk:
     _, told, uptime, seconds, _, domain = _HEADER(data, 0)
     sets = SetWalk(DIALECT, domain, templates, PacketClock(seconds * 1000, uptime, received_ns), Walk("netflow9"))
     sets.run(data, HEADER_LENGTH, len(data))
+    surplus = sets.walk.records + sets.others - told
+    if surplus > 0:
+        _leave_padding(sets.walk, surplus)
     if sets.waiting:
         sets.hold(data, _counts(sets, told))
     return sets.walk
+
+
+def _leave_padding(walk: Walk, surplus: int) -> None:
+    """Leave out records of nothing but zeros at the end, as far as the header does not count them: some exporters fill
+    their packets up with these. (Others count wrongly: what has a byte that is not zero is a record.)
+    """
+    while surplus and walk.sets and not len(walk.sets[-1].starts):
+        last = walk.sets[-1]
+        size = len(last.body) // last.count
+        filled = len(last.body.rstrip(b"\0"))
+        padding = min(surplus, last.count - -(-filled // size))
+        if not padding:
+            return
+        surplus -= padding
+        walk.records -= padding
+        last.count -= padding
+        last.body = last.body[: last.count * size]
+        if not last.count:
+            walk.sets.pop()
 
 
 def _counts(sets: SetWalk, told: int) -> list[int]:

@@ -7,9 +7,9 @@ plain dictionaries, so that a look-up or a copy is one step for the interpreter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import attrs
 import numpy as np
@@ -53,6 +53,8 @@ EXPORTER_KEYS = frozenset(
 
 Names = tuple[str, str]
 """Name and description."""
+
+NameTable = Literal["interfaces", "applications", "vrfs"]
 
 Tell = Callable[[str, str, str], None]
 """Told of a change that people should see: kind, what it is about, text."""
@@ -101,10 +103,16 @@ NO_SAMPLING = sampling_table({}, {}, 0.0)
 
 @attrs.define
 class OptionRoom:
-    """Rows of all tables of all exporters together. ``used``: how many there are."""
+    """What option data of all exporters together may take.
+
+    :ivar most: rows of all tables. ``used``: how many there are.
+    :ivar most_waiting: bytes of records that are not read yet. ``waiting``: how many there are.
+    """
 
     most: int = 131_072
     used: int = 0
+    most_waiting: int = 16 << 20
+    waiting: int = 0
 
 
 class DomainOptions:
@@ -113,14 +121,19 @@ class DomainOptions:
     :param room: shared by all exporters.
     :param tell: told of a rate that changes.
     :param label: how the domain is called in such a message.
+    :param of_exporter: gives the tables of domain 0, which hold for the whole exporter (RFC 7011 section 3.1), if there
+        are any: used where this domain has nothing of the kind itself.
     :ivar dropped: rows that found no room or had to make some.
     :ivar changes: how often a row was added or changed; the same again is no change.
     """
 
-    def __init__(self, room: OptionRoom, tell: Tell, label: str) -> None:
+    def __init__(
+        self, room: OptionRoom, tell: Tell, label: str, of_exporter: Callable[[], DomainOptions | None] = lambda: None
+    ) -> None:
         self._room = room
         self._tell = tell
         self._label = label
+        self._of_exporter = of_exporter
         self.samplers: dict[int, Sampler] = {}
         self.interface_rates: dict[int, float] = {}
         self.interfaces: dict[int, Names] = {}
@@ -135,11 +148,16 @@ class DomainOptions:
         self.changes = 0
 
     def __bool__(self) -> bool:
-        return bool(self.explicit or self.exporter or self.rows)
+        return bool(self.explicit or self.exporter or self.rows or self._of_exporter())
 
     @property
     def sampling(self) -> SamplingTable:
         """The rates, as conversion needs them; made anew when a row has changed, in whichever thread asks."""
+        whole = self._of_exporter()
+        return whole.sampling if whole is not None and self._own_sampling.is_empty else self._own_sampling
+
+    @property
+    def _own_sampling(self) -> SamplingTable:
         if self._stale:
             self._stale = False  # first: what changes from here on makes it stale again
             self._table = sampling_table(
@@ -148,6 +166,14 @@ class DomainOptions:
                 self.explicit.rate if self.explicit else 0.0,
             )
         return self._table
+
+    def names(self, table: NameTable) -> Mapping[int, Names]:
+        """One of the tables of names."""
+        own, whole = self._names_of(table), self._of_exporter()
+        return whole.names(table) if whole is not None and not own else own
+
+    def _names_of(self, table: NameTable) -> Mapping[int, Names]:
+        return {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
 
     @property
     def rows(self) -> int:

@@ -119,31 +119,3 @@ def text(values: OptionValues, element: int, most: int) -> str:
     """A field as text: up to its first NUL byte, without blanks around it, at most ``most`` characters."""
     raw = values.get((IANA, element), b"")[: 4 * most]
     return raw.partition(b"\0")[0].decode("utf-8", "replace").strip()[:most]
-
-
-RECORDS_AT_ONCE = 4_000
-RECORDS_PER_SECOND = 4_000
-"""Option records of one exporter that are read: so many at once, refilled at that rate. The largest application tables
-have some thousand; reading one takes some microseconds."""
-
-
-@attrs.define
-class OptionAllowance:
-    """How many option records of one exporter may still be read.
-
-    :ivar left_aside: those that were not, for there were too many.
-    """
-
-    left_aside: int = 0
-    _credit: float = float(RECORDS_AT_ONCE)
-    _last: float = 0.0
-
-    def claim(self, records: int, now: float) -> int:
-        """How many of so many records may be read at ``now``, seconds since 1970."""
-        earned = min(max(now - self._last, 0.0), RECORDS_AT_ONCE / RECORDS_PER_SECOND) * RECORDS_PER_SECOND
-        self._credit = min(float(RECORDS_AT_ONCE), self._credit + earned)
-        self._last = now
-        granted = min(records, int(self._credit))
-        self._credit -= granted
-        self.left_aside += records - granted
-        return granted

@@ -23,15 +23,18 @@ UNREADABLE = 255
 """A link type that the packet parser does not know."""
 
 
-def fill_from_packets(batch: FlowBatch, values: Values, rows: Rows, plan: Plan, wanted: Collection[str]) -> None:
+def fill_from_packets(
+    batch: FlowBatch, values: Values, rows: Rows, plan: Plan, wanted: Collection[str], *, decap: bool = False
+) -> None:
     """Fill columns of ``batch`` from the packets in ``rows`` where the records tell nothing else.
 
     :param wanted: folded names of custom columns that have a use.
+    :param decap: of a packet in a tunnel, the inner one counts.
     """
     for target, place in plan.packets:
         run = rows.run(place)
         links = _ip_links(run) if target == "ip_header" else _frame_links(values, len(rows))
-        found = parse_headers(run.data, run.starts, run.sizes, links, wanted=wanted)
+        found = parse_headers(run.data, run.starts, run.sizes, links, decap=decap, wanted=wanted)
         for name, column in found.columns.items():
             batch.columns[name] = _spare(batch.columns.get(name), column)
         for name, column in found.custom.items():

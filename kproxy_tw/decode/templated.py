@@ -7,6 +7,7 @@ of records are cut out whole. A set that breaks the format is counted, what stan
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from kproxy_tw.decode.exporters import by_exporter
 from kproxy_tw.decode.held import HeldSet
 from kproxy_tw.decode.optiondata import DOMAIN_ID, DomainOptions
-from kproxy_tw.decode.optionrecords import OptionValues, number, option_records
+from kproxy_tw.decode.optionqueue import OptionSet
+from kproxy_tw.decode.optionrecords import OptionValues, number
 from kproxy_tw.decode.records import PacketClock, RecordSet, Starts, Walk
 from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
 from kproxy_tw.decode.templates import TemplateCache
@@ -185,17 +187,18 @@ class SetWalk:
             self.walk.sets.append(records)
 
     def _options(self, template: Template, count: int, body: bytes) -> None:
-        """Records of options: taken in at once, as far as a flood of them leaves room."""
+        """Records of options: taken in at once, unless they are very many."""
         self.others += count
         self.walk.options += count
         now = int(self.clock.received_ns) / 1e9
-        for values in option_records(template.shape, body, self.templates.allowance.claim(count, now)):
-            self._meant(template, values).learn(values, now)
+        meant = partial(_meant, self.templates, template.domain, self.dialect.version)
+        self.templates.options.put(OptionSet(template.shape, body, count, meant), now)
 
-    def _meant(self, template: Template, values: OptionValues) -> DomainOptions:
-        """The tables of the domain that the record is about: another one when its scope says so (RFC 7011 3.4.2.2)."""
-        domain = number(values, DOMAIN_ID)
-        if not domain or domain == self.domain:
-            return template.domain
-        version, key, _ = self.templates.key(self.dialect.version, domain, 0)
-        return self.templates.store.domains.get((version, key), template.domain)
+
+def _meant(templates: TemplateCache, own: DomainOptions, version: int, values: OptionValues) -> DomainOptions:
+    """The tables of the domain that a record is about: another one when its scope says so (RFC 7011 3.4.2.2)."""
+    domain = number(values, DOMAIN_ID)
+    if not domain:
+        return own
+    _version, key, _id = templates.key(version, domain, 0)
+    return templates.store.domains.get((version, key), own)

@@ -12,7 +12,7 @@ from itertools import islice
 from kproxy_tw.decode.described import DOMAIN_MASK, Described, describe_template
 from kproxy_tw.decode.held import HeldSets
 from kproxy_tw.decode.notices import Notices
-from kproxy_tw.decode.optionrecords import OptionAllowance
+from kproxy_tw.decode.optionqueue import OptionQueue
 from kproxy_tw.decode.portsplit import PortSplits
 from kproxy_tw.decode.room import StateRoom
 from kproxy_tw.decode.templatestore import MAX_TEACHERS, Key, Template, TemplateLimits, TemplateStore
@@ -30,29 +30,35 @@ class TemplateCache:
 
     :param room: shared by all exporters.
     :param withdrawable: templates may be withdrawn: over TCP, not over UDP (RFC 7011 section 8.4).
+    :param decap: of captured packets in a tunnel, the inner one counts (``-decap``).
     :ivar refused: templates that failed validation.
     :ivar expired: templates that were not sent again for too long.
     :ivar last_refusal: why the latest one did; empty when none has.
     :ivar changes: how often a template changed; option tables count their own.
     :ivar store: the templates in force, and the option tables of their domains.
     :ivar held: data that came before its template.
-    :ivar allowance: how many option records may be read.
+    :ivar options: option records that are not read yet.
     :ivar splits: the domains whose state is kept by port.
     :ivar notices: what people should see.
     :ivar now: seconds since 1970 of the datagrams that are being walked.
     """
 
     def __init__(
-        self, limits: TemplateLimits | None = None, *, room: StateRoom | None = None, withdrawable: bool = False
+        self,
+        limits: TemplateLimits | None = None,
+        *,
+        room: StateRoom | None = None,
+        withdrawable: bool = False,
+        decap: bool = False,
     ) -> None:
         shared = room or StateRoom()
         self.refused = self.expired = self.changes = 0
         self.last_refusal = ""
         self.now = 0.0
         self.notices = Notices()
-        self.store = TemplateStore(limits or TemplateLimits(), shared, self.notices)
+        self.store = TemplateStore(limits or TemplateLimits(), shared, self.notices, decap=decap)
         self.held = HeldSets(shared.held)
-        self.allowance = OptionAllowance()
+        self.options = OptionQueue(shared.options)
         self.splits = PortSplits()
         self._apart = False
         self._port = 0
@@ -159,6 +165,7 @@ class TemplateCache:
     def close(self) -> int:
         """Give everything up. :return: how many records waited for a template."""
         self.store.clear()
+        self.options.clear()
         return self.held.clear()
 
     def arrived(self) -> list[Key]:

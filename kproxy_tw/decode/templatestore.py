@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from functools import partial
 from weakref import WeakValueDictionary
 
 import attrs
@@ -99,13 +100,15 @@ class TemplateStore:
 
     :param room: shared by all exporters.
     :param notices: told of changes in option data.
+    :param decap: of captured packets in a tunnel, the inner one counts (``-decap``).
     :ivar templates: the templates in force, the one used longest ago first.
     :ivar domains: the option tables of each (version, domain key) that has templates.
     :ivar evicted: templates given up because of a limit.
     """
 
-    def __init__(self, limits: TemplateLimits, room: StateRoom, notices: Notices) -> None:
+    def __init__(self, limits: TemplateLimits, room: StateRoom, notices: Notices, *, decap: bool = False) -> None:
         self.limits = limits
+        self._decap = decap
         self.templates: OrderedDict[Key, Template] = OrderedDict()
         self.domains: dict[tuple[int, int], DomainOptions] = {}
         self.evicted = 0
@@ -124,7 +127,7 @@ class TemplateStore:
         layout = self._layouts.get((version, scopes, content))
         if layout is None or template_id < FIRST_TEMPLATE_ID:
             fields = valid_fields(content, version, template_id, scopes)
-            layout = self._layouts[version, scopes, content] = TemplateLayout(FLOW_TYPES[version], fields)
+            layout = self._layouts[version, scopes, content] = TemplateLayout(FLOW_TYPES[version], fields, self._decap)
         shape = shape_of(layout, scopes, version) if scopes else NO_OPTIONS
         return Template(content, scopes, layout, self._options(version, domain), shape=shape)
 
@@ -170,7 +173,10 @@ class TemplateStore:
             return known
         port = domain >> PORT_SHIFT
         label = f"domain {domain & DOMAIN_MASK}" + (f" from port {port}" if port else "")
-        return DomainOptions(self._room.options, self._notices, label)
+        if not domain & DOMAIN_MASK:
+            return DomainOptions(self._room.options, self._notices, label)
+        whole = partial(self.domains.get, (version, domain & ~DOMAIN_MASK))
+        return DomainOptions(self._room.options, self._notices, label, whole)
 
     def _make_room(self, domain: tuple[int, int], fields: int) -> None:
         if domain not in self.domains and len(self.domains) >= self.limits.domains:

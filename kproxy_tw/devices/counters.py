@@ -19,6 +19,9 @@ MAX_SOURCES = 4096
 SAMPLES_A_SECOND = 500
 """Samples of one device that are read in a second. A chassis of 4,000 interfaces sends 200 at the usual interval."""
 
+SAMPLES_AT_ONCE = 200
+"""And in one go, some milliseconds' work."""
+
 MAX_WAITING = 4096
 """Samples that may wait to be read: agents send those of all their interfaces at once."""
 
@@ -194,21 +197,19 @@ class CounterStore:
         return len(self._sources)
 
     def take(self, samples: Iterable[CounterSample]) -> None:
-        """Take samples in, in the order of arrival."""
+        """Take samples in, in the order of arrival, and read what may be read at once."""
         for sample in samples:
             self.samples += 1
-            if self._left:
-                self._read(sample)
-            elif len(self._waiting) < MAX_WAITING:
+            if len(self._waiting) < MAX_WAITING:
                 self._waiting.append(sample)
             else:
                 self.skipped += 1
+        self._read_some()
 
     def tick(self) -> None:
         """A second has passed: read what waits."""
         self._left = SAMPLES_A_SECOND
-        while self._left and self._waiting:
-            self._read(self._waiting.popleft())
+        self._read_some()
 
     def sources(self) -> Iterator[tuple[Key, SourceCounters]]:
         """All of them, by agent, class and index."""
@@ -218,8 +219,13 @@ class CounterStore:
         """Those that are interfaces: what goes on to a collector of interface metrics."""
         return ((key, source) for key, source in self.sources() if "Interface" in source.records)
 
+    def _read_some(self) -> None:
+        count = min(self._left, SAMPLES_AT_ONCE, len(self._waiting))
+        self._left -= count
+        for _sample in range(count):
+            self._read(self._waiting.popleft())
+
     def _read(self, sample: CounterSample) -> None:
-        self._left -= 1
         key = (sample.agent, sample.sub_agent, sample.source_class, sample.source_index)
         source = self._sources.get(key)
         if source is None:

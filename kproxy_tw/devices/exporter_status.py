@@ -59,7 +59,7 @@ def _session(session: ExporterSession) -> Described:
             {"version": key[0], "domain": key[1] & DOMAIN_MASK, "id": key[2], "sets": sets}
             for key, sets in waiting[:MAX_WAITING]
         ],
-        "options_left_aside": templates.allowance.left_aside,
+        "options_left_aside": templates.options.left_aside,
         "conflicts": [
             {"version": version, "domain": domain, "ports": templates.splits.ports(version, domain)}
             for version, domain in templates.splits.proved()

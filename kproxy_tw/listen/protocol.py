@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import length_hint
 from typing import Protocol
 
 from twisted.internet.protocol import DatagramProtocol
@@ -16,15 +17,15 @@ BUG_LOG_SECONDS = 60.0
 class DatagramReceiver(Protocol):
     """Who takes the datagrams."""
 
-    def __call__(self, data: bytes, address: str, port: int, /) -> None:
-        """Take one datagram; must not raise for anything that a peer sent."""
+    def __call__(self, arrived: Iterable[tuple[bytes, tuple[str, int]]], /) -> None:
+        """Take datagrams, each with its source's address and port; must not raise for anything that a peer sent."""
 
 
 class FlowProtocol(DatagramProtocol):
     """Passes datagrams and their source address on.
 
     A receiver that raises has a bug. It must not close the socket to everybody: the bug is logged, once a minute, and
-    the next datagram is read.
+    the receiver gets the datagrams behind the one that met it.
     """
 
     log = Logger()
@@ -40,12 +41,15 @@ class FlowProtocol(DatagramProtocol):
 
     def datagramsReceived(self, datagrams: Sequence[tuple[bytes, tuple[str, int]]]) -> None:
         """Some came in together."""
-        receiver = self._receiver
-        for datagram, (address, port) in datagrams:
+        rest = iter(datagrams)
+        for _bug in datagrams:
             try:
-                receiver(datagram, address, port)
+                self._receiver(rest)
             except Exception:
+                _datagram, (address, _port) = datagrams[-1 - length_hint(rest)]
                 self._report(address)
+            else:
+                return
 
     def _report(self, address: str) -> None:
         now = time.monotonic()

@@ -1,7 +1,13 @@
-"""Which records go out: the cap per device, and thinning before anything is decoded.
+"""Which records go out: the caps, and thinning before anything is decoded.
 
-``pending``  raw records that wait for the tick, bounded;
-``window``   how many flows a device may send now;
-``thin``     which ones, uniformly at random;
-``rates``    the sample rate that each kept flow carries, so that Σ value × rate stays unbiased.
+``pending``    raw records that wait for the tick, bounded;
+``window``     how many flows may go now, with what quiet seconds of a window left;
+``plans``      the cap of a plan, shared fairly by its devices;
+``devicecap``  a device's own cap and its share of the plan's;
+``thin``       which records stay, uniformly at random;
+``rates``      the sample rate that each kept flow carries, so that Σ value × rate stays unbiased;
+``spread``     these rates in hundredths, with an exact sum;
+``accuracy``   the expected error of what is estimated from kept flows;
+``lowres``     low-resolution copies;
+``silence``    whether flow has stopped coming in.
 """

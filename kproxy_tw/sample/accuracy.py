@@ -25,6 +25,10 @@ WINDOW_SECONDS = 60.0
 """The time that a device's figures are about."""
 
 
+OCTETS = ("in_bytes", "out_bytes")
+PACKETS = ("in_pkts", "out_pkts")
+
+
 @attrs.frozen
 class Estimate:
     """A total estimated from kept flows, and its variance."""
@@ -92,11 +96,17 @@ def estimated(contributions: Column, left_out: float) -> Estimate:
 def accuracy_of(flows: FlowBatch, seen: int, kept: int) -> Accuracy:
     """What the kept ``flows``, with their final sample rates, tell of the ``seen`` records that they stand for."""
     rates, left_out = flows.column("sample_rate"), 1 - kept / seen
-    octets, packets = (
-        estimated(sum((flows.columns[name] for name in names if name in flows.columns), np.zeros(1)) * rates, left_out)
-        for names in (("in_bytes", "out_bytes"), ("in_pkts", "out_pkts"))
-    )
+    octets, packets = (_estimate(flows, names, rates, left_out) for names in (OCTETS, PACKETS))
     return Accuracy(seen=seen, kept=kept, octets=octets, packets=packets)
+
+
+def _estimate(flows: FlowBatch, names: tuple[str, str], rates: Column, left_out: float) -> Estimate:
+    columns = [flows.columns[name] for name in names if name in flows.columns]
+    if not columns:
+        return Estimate()
+    if left_out <= 0:
+        return Estimate(sum(float(np.dot(rates, column)) for column in columns))
+    return estimated(rates * sum(columns[1:], columns[0]), left_out)
 
 
 class RecentAccuracy:

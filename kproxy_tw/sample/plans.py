@@ -21,10 +21,13 @@ LEVEL_SECONDS = 1.0
 """How often the level follows small changes of what devices ask for."""
 
 NOTABLE_CHANGE = 0.1
-"""A change of what one device asks for, as a share of the plan's cap, that the level follows at once."""
+"""A change of what one device asks for, as a share of the plan's cap, that the level follows sooner."""
 
-SMOOTHING = 0.5
-"""Weight of the latest tick in what a device asks for."""
+SOON_SECONDS = 0.05
+"""How soon: a plan may have thousands of devices, and each change means to look at all of them."""
+
+FALLING = 0.75
+"""Weight of the latest tick in what a device asks for, where that is less than before; more counts at once."""
 
 CARRY_SECONDS = 1.0
 """Devices tick at different moments of a second: so much of the plan's allowance outlives the end of a window."""
@@ -64,9 +67,10 @@ class PlanCap:
     def demand(self, member: int, flows: float, now: float) -> float:
         """``member`` would send ``flows`` a second. :return: the level."""
         old = self._demands.get(member, 0.0)
-        new = old + SMOOTHING * (flows - old) if member in self._demands else flows
+        new = flows if flows > old else old + FALLING * (flows - old)
         self._demands[member] = new
-        if abs(new - old) > NOTABLE_CHANGE * self.rate or now - self._leveled >= LEVEL_SECONDS:
+        notable = abs(new - old) > NOTABLE_CHANGE * self.rate
+        if now - self._leveled >= (SOON_SECONDS if notable else LEVEL_SECONDS):
             self._level(now)
         return self.level
 

@@ -15,8 +15,8 @@ from kproxy_tw.kflow.rates import LARGEST, SCALE
 
 Rates = npt.NDArray[np.float64]
 
-ADDING_ERROR = 4 * float(np.finfo(np.float64).eps)
-"""Relative error of a sum, for each √n of its n summands."""
+EPSILON = float(np.finfo(np.float64).eps)
+"""Relative error of one calculation, at most."""
 
 
 def spread(rates: Rates, start: float) -> Rates:
@@ -30,9 +30,12 @@ def spread(rates: Rates, start: float) -> Rates:
     scaled = np.clip(rates * SCALE, 1, LARGEST)
     if np.array_equal(np.rint(scaled), scaled):
         return scaled / SCALE
-    sums = np.cumsum(scaled)
-    # A sum that is whole but for the error of adding must count as whole, or it may end one lower.
+    whole = np.floor(scaled)
+    sums = np.cumsum(scaled - whole)
+    # A sum that is whole but for the errors of dividing and adding must count as whole, or it may end one lower.
     nearest = np.rint(sums)
-    slack = ADDING_ERROR * sums[-1] * np.sqrt(len(sums))
-    edges = np.floor(np.where(np.abs(sums - nearest) <= slack, nearest, sums) + start)
-    return np.diff(edges, prepend=0.0) / SCALE
+    slack = EPSILON * (2 * float(scaled.sum()) + len(sums) ** 2)
+    sums = np.where(np.abs(sums - nearest) <= slack, nearest, sums)
+    below = np.floor(sums)
+    edges = below + (sums - below + start >= 1)
+    return (whole + np.diff(edges, prepend=0.0)) / SCALE

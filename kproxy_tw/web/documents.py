@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kproxy_tw.status import (
+    CapStatus,
     Check,
     DaemonStatus,
     DeviceStatus,
@@ -123,7 +124,20 @@ def device_summary(device: DeviceStatus) -> Document:
         "ChannelHighwater": dict(device.channel_highwater),
         "MaxFPS": _number(device.max_fps),
         "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
+        "Cap": _cap(device.cap),
         "Ledger": device.ledger.as_json(),
+    }
+
+
+def _cap(cap: CapStatus) -> Document:
+    """What the cap did lately; errors are relative, one standard error."""
+    return {
+        "Seconds": _number(cap.seconds),
+        "PlanFPS": _number(cap.plan_fps),
+        "Seen": cap.seen,
+        "Kept": cap.kept,
+        "SeenPerKept": _number(cap.seen_per_kept),
+        "ExpectedError": {"Bytes": _number(cap.octets_error), "Packets": _number(cap.packets_error)},
     }
 
 

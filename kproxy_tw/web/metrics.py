@@ -1,7 +1,8 @@
 """``/metrics``: the ledger in the Prometheus text format.
 
-A device's label is its name. Devices beyond ``LABELED_DEVICES``, unregistered sources and devices that
-have left are summed under ``(other)``, so that the sum over ``device`` is always the total.
+A device's label is its name, with ``#`` and the number of the shard where devices are split. Devices beyond
+``LABELED_DEVICES``, unregistered sources and devices that have left are summed under ``(other)``, so that the sum over
+``device`` is always the total.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Ledger], int]], ...] = (
     ("bytes_sent", "Bytes of messages sent to the backend.", lambda ledger: ledger.bytes_sent),
 )
 
+_TEMPLATE_STATES = {"in_force": "templates", "refused": "refused", "evicted": "evicted", "expired": "expired"}
+"""Label to the name in a session's description."""
+
 
 class SnapshotCollector(Collector):
     """Makes metrics of one snapshot."""
@@ -47,13 +51,25 @@ class SnapshotCollector(Collector):
         yield InfoMetricFamily("kproxy", "The program.", {"version": daemon.version})
         yield GaugeMetricFamily("kproxy_start_time_seconds", "Start, in seconds since 1970.", daemon.start_time)
         yield from _per_device(ledgers)
+        yield from self._templates()
         yield from _process(daemon)
         sources = len(self._snapshot.unregistered)
         yield GaugeMetricFamily("kproxy_unregistered_sources", "Unregistered sources of the last 30 minutes.", sources)
 
+    def _templates(self) -> Iterator[Metric]:
+        """What became of templates; of all devices and sessions that are there now, so that it may go down."""
+        metric = GaugeMetricFamily(
+            "kproxy_templates", "Templates in force, and those refused, evicted and expired so far.", labels=["state"]
+        )
+        sessions = [session for device in self._snapshot.devices for session in device.exporters.sessions]
+        for state, name in _TEMPLATE_STATES.items():
+            metric.add_metric([state], sum(int(str(session[name])) for session in sessions))
+        yield metric
+
     def _ledgers(self, totals: Ledger) -> dict[str, Ledger]:
         devices = self._snapshot.devices[:LABELED_DEVICES]
-        ledgers = {safe_text(device.device_name): device.ledger for device in devices}
+        shard = f"#{self._snapshot.daemon.shard}" if self._snapshot.daemon.shard else ""
+        ledgers = {safe_text(device.device_name) + shard: device.ledger for device in devices}
         ledgers[OTHER] = _difference(totals, Ledger.total(ledgers.values()))
         return ledgers
 

@@ -125,3 +125,16 @@ def test_chosen_records_of_a_block_are_the_same_ones() -> None:
     every, some = sets[0].layout.columns(sets, None), sets[0].layout.columns(sets, chosen)
     for name in SHOWN:
         assert some.column(name).tolist() == every.column(name)[chosen].tolist()
+
+
+@pytest.mark.parametrize("datagrams", [1, 20])
+@pytest.mark.parametrize(("told", "records"), [(2, 2), (3, 3), (4, 4), (5, 4), (1, 2)])
+def test_records_of_zeros_beyond_the_count_are_padding(datagrams: int, told: int, records: int) -> None:
+    """NetFlow v9's header counts the records; what is not all zeros is a record even so."""
+    templates = TemplateCache()
+    walk(v9(a_set(0, template(256, (8, 4), (12, 4), (1, 4)))), templates, NOW_NS)
+    body = b"".join([bytes(range(1, 13)), bytes(range(2, 14)), bytes(24)])
+    packets = [v9(a_set(256, body), count=told)] * datagrams
+    walks, problems = walk_all(packets, templates, [NOW_NS] * datagrams)
+    assert (sum(found.records for found in walks), problems) == (records * datagrams, [])
+    assert sum(records.count for found in walks for records in found.sets) == records * datagrams

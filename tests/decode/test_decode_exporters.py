@@ -85,7 +85,7 @@ def datagram(*addresses: str) -> bytes:
 def test_records_count_as_the_devices(options: DecodeOptions, counts: tuple[int, int | None]) -> None:
     """Records of a registered device are that device's, others stay with the sender; the flag leaves all there."""
     bench = Bench(PROBE, EDGE, options=options)
-    bench.intake.datagram(datagram("10.0.0.1", "10.0.0.7", "10.0.0.1", "192.0.2.1"), "192.0.2.1", 2055)
+    bench.datagram(datagram("10.0.0.1", "10.0.0.7", "10.0.0.1", "192.0.2.1"), "192.0.2.1", 2055)
     bench.intake.gather(bench.intake.devices[1].pipeline)
     ledgers = [known.pipeline.ledger if (known := bench.intake.devices.get(number)) else None for number in (1, 2)]
     assert tuple(ledger and ledger.records_in_flight for ledger in ledgers) == counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,11 @@ from kproxy_tw.decode.described import describe_options
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.notices import Notices
 from kproxy_tw.decode.optiondata import MAX_SAMPLERS, DomainOptions, OptionRoom
-from kproxy_tw.decode.optionrecords import RECORDS_AT_ONCE, RECORDS_PER_SECOND, OptionAllowance
+from kproxy_tw.decode.optionqueue import RECORDS_AT_ONCE, WAITING_BYTES
+from kproxy_tw.decode.room import StateRoom
 from kproxy_tw.decode.samplers import Sampler
 from kproxy_tw.decode.templates import TemplateCache
-from tests.captures import CAPTURES
+from tests.captures import CAPTURES, needs_tshark, tshark_packets
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix, ipfix_options, number, template, v9, v9_options
 
 Field = tuple[int, int]
@@ -162,32 +164,99 @@ def test_tables_are_bounded() -> None:
     assert (sorted(tight.vrfs), tight.dropped) == ([0, 1], 3)
 
 
-def test_a_flood_of_option_records_is_left_aside() -> None:
-    """So many at once, and so many a second; what is left aside is counted."""
-    allowance = OptionAllowance()
-    assert allowance.claim(RECORDS_AT_ONCE + 10, 1000.0) == RECORDS_AT_ONCE
-    assert allowance.claim(10_000, 1001.0) == RECORDS_PER_SECOND
-    assert allowance.claim(10, 1001.0) == 0
-    assert allowance.left_aside == 10 + 10_000 - RECORDS_PER_SECOND + 10
-    assert allowance.claim(10, 900.0) == 0  # a clock that goes back earns nothing
+def interfaces_sent(first: int, count: int) -> bytes:
+    """An options set that names so many interfaces."""
+    rows = [number(1, 4) + number(index, 4) + b"port%04d" % index for index in range(first, first + count)]
+    return a_set(300, *rows)
 
 
+def test_a_flood_of_option_records_is_read_bit_by_bit() -> None:
+    """So many at once, the others in their order as time goes on; nothing is left aside."""
+    templates = TemplateCache()
+    walk(v9(a_set(1, v9_options(300, [(1, 4)], [(10, 4), (82, 8)]))), templates, NOW_NS)
+    for first in range(1, 4 * RECORDS_AT_ONCE, 500):
+        walk(v9(interfaces_sent(first, 500)), templates, NOW_NS)
+    (options,) = templates.store.domains.values()
+    assert list(options.interfaces) == list(range(1, RECORDS_AT_ONCE + 1))
+    for second in range(1, 4):
+        templates.options.read(NOW_NS / 1e9 + second)
+        assert list(options.interfaces) == list(range(1, (second + 1) * RECORDS_AT_ONCE + 1))
+    assert (len(templates.options), templates.options.left_aside) == (0, 0)
+    assert options.interfaces[4000] == ("port4000", "")
+
+
+def test_option_records_that_wait_are_bounded() -> None:
+    """What finds no room is left aside and counted; when the session ends, so is what waits, and the room is free."""
+    room = StateRoom()
+    templates = TemplateCache(room=room)
+    walk(v9(a_set(1, v9_options(300, [(1, 4)], [(10, 4), (82, 8)]))), templates, NOW_NS)
+    rows = 4000
+    for _turn in range(30):
+        walk(v9(interfaces_sent(1, rows)), templates, NOW_NS)
+    waiting = room.options.waiting
+    assert WAITING_BYTES - rows * 16 < waiting <= WAITING_BYTES
+    templates.close()
+    assert room.options.waiting == 0
+    assert templates.options.left_aside == 30 * rows - RECORDS_AT_ONCE
+
+
+def test_domain_0_holds_for_the_whole_exporter() -> None:
+    """Its rate and its names count in domains that have none themselves (RFC 7011 section 3.1)."""
+    templates = TemplateCache()
+    shape = a_set(3, ipfix_options(300, [(149, 4)], [(34, 4)]), ipfix_options(301, [(10, 4)], [(82, 4)]))
+    whole = (shape, a_set(300, number(0, 4), number(500, 4)), a_set(301, number(7, 4), b"ge-7"))
+    walk(ipfix(*whole, domain=0), templates, NOW_NS)
+    walk(ipfix(a_set(2, template(256, (8, 4)))), templates, NOW_NS)
+    options = templates.store.domains[10, 1]
+    assert (options.sampling.domain_rate, options.names("interfaces")) == (500, {7: ("ge-7", "")})
+    walk(ipfix(shape, a_set(300, number(1, 4), number(20, 4)), a_set(301, number(7, 4), b"xe-7")), templates, NOW_NS)
+    assert (options.sampling.domain_rate, options.names("interfaces")) == (20, {7: ("xe-7", "")})
+
+
+NBAR = "cisco_nbar_opttpl260.dat"
+ASR9000 = "cisco_asr9k_opttpl256.dat cisco_asr9k_data256.dat"
+
+
+def captured(files: str) -> list[bytes]:
+    """Datagrams of one exporter."""
+    return [(CAPTURES / "netflow9" / name).read_bytes() for name in files.split()]
+
+
+def learned(files: str) -> DomainOptions:
+    """The tables after these."""
+    templates = TemplateCache()
+    for data in captured(files):
+        walk(data, templates, NOW_NS)
+    (options,) = templates.store.domains.values()
+    return options
+
+
+@needs_tshark
 @pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"CAPTURES NOT TESTED: not at {CAPTURES}")
-def test_vendor_captures() -> None:
-    """An ASR 9000's interfaces and an NBAR table: the figures are what tshark prints of the same files."""
-    folder = CAPTURES / "netflow9"
-    cases = {
-        "cisco_asr9k_opttpl256.dat cisco_asr9k_data256.dat": ("interfaces", 19, (162, ("", "Bundle-Ether2"))),
-        "cisco_nbar_opttpl260.dat": ("applications", 15, (0x01000001, ("icmp", "Internet Control Message"))),
-    }
-    for files, (table, rows, (key, names)) in cases.items():
-        templates = TemplateCache()
-        for name in files.split():
-            walk((folder / name).read_bytes(), templates, NOW_NS)
-        (options,) = templates.store.domains.values()
-        found = getattr(options, table)
-        assert len(found) == rows
-        assert found[key] == names
+def test_interface_names_are_those_that_tshark_shows(tmp_path: Path) -> None:
+    """Of an ASR 9000."""
+    packets = tshark_packets(tmp_path / "asr9000.pcap", captured(ASR9000))
+    numbers = [field.get("show", "") for packet in packets for field in packet.iterfind(".//*[@name='cflow.inputint']")]
+    texts = [field.get("show", "") for packet in packets for field in packet.iterfind(".//*[@name='cflow.if_descr']")]
+    seen = {int(index): ("", text) for index, text in zip(numbers, texts, strict=True)}
+    assert len(seen) == 19
+    assert learned(ASR9000).interfaces == seen
+
+
+@needs_tshark
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"CAPTURES NOT TESTED: not at {CAPTURES}")
+def test_application_names_are_those_that_tshark_shows(tmp_path: Path) -> None:
+    """Of NBAR."""
+    (packet,) = tshark_packets(tmp_path / "nbar.pcap", captured(NBAR))
+
+    def told(name: str, attribute: str = "show") -> list[str]:
+        return [field.get(attribute, "").strip() for field in packet.iterfind(f".//*[@name='cflow.appl_{name}']")]
+
+    engines, selectors = (told(f"id.{part}", "value") for part in ("classification_engine_id", "selector_id"))
+    ids = [int(engine + selector, 16) for engine, selector in zip(engines, selectors, strict=True)]
+    seen = dict(zip(ids, zip(told("name"), told("desc"), strict=True), strict=True))
+    assert len(seen) == 15
+    assert learned(NBAR).applications == seen
 
 
 ELEMENTS = [1, 2, 10, 34, 48, 49, 50, 82, 84, 94, 95, 96, 130, 131, 149, 234, 236, 302, 305, 311]

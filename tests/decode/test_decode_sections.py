@@ -25,7 +25,7 @@ SOURCE, DESTINATION = int(ipaddress.ip_address("10.0.0.1")), int(ipaddress.ip_ad
 
 
 def decoded(
-    fields: Sequence[tuple[int, ...]], *records: list[bytes], wanted: frozenset[str] = frozenset()
+    fields: Sequence[tuple[int, ...]], *records: list[bytes], wanted: frozenset[str] = frozenset(), decap: bool = False
 ) -> FlowBatch:
     """The flows of records in these fields; those of variable length get their length byte."""
     body = [
@@ -34,7 +34,7 @@ def decoded(
         for (_, length, *_), value in zip(fields, record, strict=True)
     ]
     data = message(a_set(2, template(256, *fields)), a_set(256, *body))
-    (found,) = ipfix.walk(data, TemplateCache(), NOW_NS).sets
+    (found,) = ipfix.walk(data, TemplateCache(decap=decap), NOW_NS).sets
     return found.layout.columns([found], None, wanted)
 
 
@@ -61,6 +61,14 @@ def test_ip_packets() -> None:
     assert batch.column("ipv6_dst_addr")[1].tobytes() == IP6[-16:]
     assert batch.column("l4_dst_port").tolist() == [80, 0x8000, 0, 0]
     assert batch.column("in_bytes").tolist() == [100, 60, 0, 1]
+
+
+@pytest.mark.parametrize(("decap", "protocol"), [(False, 4), (True, 6)])
+def test_packets_in_tunnels(decap: bool, protocol: int) -> None:
+    """The outer packet is the flow; with ``-decap`` the inner one."""
+    outer = bytes.fromhex("4500007800004000400400000a0a0a0a0b0b0b0b")
+    batch = decoded([(313, 65535)], [outer + IP4 + TCP], decap=decap)
+    assert flow(batch, "protocol", "ipv4_src_addr") == [protocol, SOURCE if decap else 0x0A0A0A0A]
 
 
 def test_what_the_record_tells_comes_first() -> None:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from kproxy_tw.devices.events import EventList
-from kproxy_tw.devices.memory.lines import enclosed, line_of, lines_in, snapshot
+from kproxy_tw.devices.memory.lines import enclosed, line_of, lines_in, parse_line, snapshot
 from kproxy_tw.devices.memory.service import QUIET_SAVE_SECONDS, SAVE_SECONDS, MemoryService
 from kproxy_tw.devices.memory.store import MemoryStore
 from kproxy_tw.devices.session import ExporterSession
@@ -146,6 +146,44 @@ def test_a_session_that_begins_gets_its_state(tmp_path: Path) -> None:
     other = new_session()
     bench.service.adopt(router, other)
     assert other.restored_age is None
+
+
+def much() -> ExporterSession:
+    """A session whose state is too much for one go."""
+    session = taught()
+    for index in range(4_000):
+        session.templates.store.domains[9, 1].put_application(index, (f"application {index}", "of many"))
+    return session
+
+
+def test_much_state_is_handed_over_step_by_step(tmp_path: Path) -> None:
+    """The reactor has its turn between; a file that is written meanwhile has the whole state."""
+    write_state(tmp_path, much())
+    session = new_session()
+    router = Router(session)
+    bench = Bench(tmp_path, router)
+    bench.service.startService()
+    tables = session.templates.store.domains[9, 1]
+    assert 0 < len(tables.applications) < 4_000
+    bench.service.stopService()
+    (line,) = lines_in(bench.store.path.read_bytes()).values()
+    assert len(parse_line(line.line).domains[0].applications) == 4_001
+    for _turn in range(10):
+        bench.clock.advance(0)
+    assert (len(tables.applications), router.released) == (4_001, 1)
+
+
+def test_the_hand_over_ends_with_the_session(tmp_path: Path) -> None:
+    """Its successor gets everything."""
+    write_state(tmp_path, much())
+    router = Router(new_session())
+    bench = Bench(tmp_path, router)
+    bench.service.startService()
+    session = router.sessions["192.0.2.1"] = new_session()
+    bench.service.adopt(router, session)
+    for _turn in range(10):
+        bench.clock.advance(0)
+    assert (len(session.templates.store.domains[9, 1].applications), router.released) == (4_001, 1)
 
 
 def test_a_session_that_began_before_the_file_was_read_gets_it_afterwards(tmp_path: Path) -> None:

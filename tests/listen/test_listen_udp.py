@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ def listener(datagrams: Datagrams, *hosts: str, **config: Any) -> UdpListener:
     service = UdpListener(
         reactor=reactor,
         config=ListenConfig(hosts=hosts, port=0, **config),
-        receiver=lambda data, address, port: datagrams.append((data, address, port)),
+        receiver=lambda arrived: datagrams.extend((data, *source) for data, source in arrived),
     )
     service.startService()
     return service
@@ -132,10 +132,11 @@ async def test_a_bug_behind_the_socket_does_not_close_it() -> None:
     """A receiver that raises is told once, and the datagrams after it are still read."""
     taken: list[bytes] = []
 
-    def receive(data: bytes, _address: str, _port: int) -> None:
-        taken.append(data)
-        if data == b"bad":
-            raise ZeroDivisionError
+    def receive(arrived: Iterable[tuple[bytes, tuple[str, int]]]) -> None:
+        for data, _source in arrived:
+            taken.append(data)
+            if data == b"bad":
+                raise ZeroDivisionError
 
     service = UdpListener(reactor=reactor, config=ListenConfig(port=0), receiver=receive)
     service.startService()

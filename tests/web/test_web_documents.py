@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kproxy_tw.ledger import Ledger
-from kproxy_tw.status import Check, UnregisteredStatus
+from kproxy_tw.status import CapStatus, Check, UnregisteredStatus
 from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger, sample_template
 from kproxy_tw.web import documents
 from kproxy_tw.web.metrics import LABELED_DEVICES, exposition
@@ -210,3 +210,27 @@ def test_snapshot_does_not_move() -> None:
     device.ledger.receive(5)
     device.ledger.drop("encode", 5)
     assert copies == (attrs.asdict(before.devices[0].ledger), attrs.asdict(before.daemon.totals))
+
+
+def test_what_the_cap_did() -> None:
+    """Rate, share of the plan and expected errors as numbers; no limit is null."""
+    cap = CapStatus(plan_fps=250.5, seen=1000, kept=100, seen_per_kept=10.0, octets_error=0.031, packets_error=0.02)
+    assert documents.device_summary(sample_device(cap=cap))["Cap"] == {
+        "Seconds": 60,
+        "PlanFPS": 250.5,
+        "Seen": 1000,
+        "Kept": 100,
+        "SeenPerKept": 10,
+        "ExpectedError": {"Bytes": 0.031, "Packets": 0.02},
+    }
+    unlimited = documents.device_summary(sample_device())["Cap"]
+    assert isinstance(unlimited, dict)
+    assert unlimited["PlanFPS"] is None
+
+
+def test_metrics_name_the_shard() -> None:
+    """A device that is split has the shard's number behind its name; the sum over devices is still the total."""
+    device, ledger = sample_device(), sample_ledger(received=5000)
+    status = FixedStatus(daemon_status=sample_daemon(shard="3", totals=ledger), device_list=[device])
+    devices = {label for labels in samples(status) for label in labels if "#" in label}
+    assert devices == {"edge_fra1_r1#3"}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
 from kproxy_tw.devices.events import EventList
 from kproxy_tw.devices.memory.lines import Json, SavedLine, line_of, parse_line, snapshot
 from kproxy_tw.devices.memory.store import MemoryStore
-from kproxy_tw.devices.memory.takeover import MAX_AGE_SECONDS, take_over
+from kproxy_tw.devices.memory.takeover import MAX_AGE_SECONDS, is_too_old, steps, take_over
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.errors import StoreError
 from kproxy_tw.offload import Offload
@@ -27,6 +27,9 @@ QUIET_SAVE_SECONDS = 60.0
 
 SESSIONS_AT_ONCE = 4
 """Sessions whose state is copied in one go in the reactor's thread."""
+
+AT_ONCE_BYTES = 64 << 10
+"""A larger line is handed over step by step."""
 
 MAX_SAVED_BYTES = 48 << 20
 """Most bytes of lines that are kept and written; sessions beyond it are left out, and that is logged."""
@@ -104,13 +107,34 @@ class MemoryService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     def adopt(self, device: Remembering, session: ExporterSession) -> None:
-        """A session begins: give it what is known of it from before the restart."""
-        saved = self._saved.pop(session.key, None)
+        """A session begins: give it what is known of it from before the restart.
+
+        If that is much, the session gets it soon after; data waits for its template as it does elsewhere.
+        """
+        saved = self._saved.get(session.key)
         if saved is None:
             return
-        now = self._wall()
-        if not take_over(session, parse_line(saved.line), now):
+        if len(saved.line) > AT_ONCE_BYTES:
+            self._owned(self._hand_over(device, session, saved))
             return
+        now = self._wall()
+        del self._saved[session.key]
+        if take_over(session, parse_line(saved.line), now):
+            self._handed_over(device, session, now)
+
+    async def _hand_over(self, device: Remembering, session: ExporterSession, saved: SavedLine) -> None:
+        """Step by step; given up when the session ends meanwhile: its successor gets it from the beginning."""
+        parsed = await self._offload(partial(parse_line, saved.line))
+        now = self._wall()
+        if not is_too_old(parsed, now):
+            for _step in steps(session, parsed, now):
+                await deferLater(self._reactor, 0)
+                if device.sessions.get(session.key) is not session:
+                    return
+            self._handed_over(device, session, now)
+        self._saved.pop(session.key, None)
+
+    def _handed_over(self, device: Remembering, session: ExporterSession, now: float) -> None:
         templates, age = len(session.templates), session.restored_age or 0.0
         rows = sum(options.rows for options in session.templates.store.domains.values())
         text = (
@@ -120,11 +144,15 @@ class MemoryService(Service):
         device.events.add("state_restored", text, now=now, subject=session.key)
         device.take_released(session, now)
 
-    def _begin(self, work: Any) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = self._owned(work)
+        self._work.addBoth(self._done)
+
+    def _owned(self, work: Coroutine[Any, Any, None]) -> Deferred[None]:
         started: Deferred[None] = Deferred.fromCoroutine(work)
-        self._work = started
-        started.addErrback(lambda failure: self.log.failure("the exporters' state met a bug; please report", failure))
-        started.addBoth(self._done)
+        return started.addErrback(
+            lambda failure: self.log.failure("the exporters' state met a bug; please report", failure)
+        )
 
     def _done(self, _result: object) -> None:
         self._work = None
@@ -180,7 +208,7 @@ class MemoryService(Service):
         self._saved = {key: saved for key, saved in self._saved.items() if saved.saved >= oldest}
         lines: list[bytes] = []
         size = 0
-        sessions = self._sessions()
+        sessions = [session for session in self._sessions() if session.key not in self._saved]
         for first in range(0, len(sessions), SESSIONS_AT_ONCE):
             now = self._wall()
             copies = [snapshot(session, now) for session in sessions[first : first + SESSIONS_AT_ONCE]]

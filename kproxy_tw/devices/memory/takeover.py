@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from kproxy_tw.decode.optiondata import DomainOptions, Names
-from kproxy_tw.devices.memory.lines import SavedDomain, SavedSession
+from kproxy_tw.devices.memory.lines import SavedDomain, SavedSession, SavedTemplate
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.errors import MalformedInput
 
 MAX_AGE_SECONDS = 24 * 3600.0
 """Older state is not taken over: the exporter may be another one by now."""
+
+TEMPLATES_AT_ONCE = 32
+ROWS_AT_ONCE = 1_000
+"""In one step."""
 
 T = TypeVar("T")
 
@@ -21,44 +25,62 @@ def take_over(session: ExporterSession, saved: SavedSession, now: float) -> bool
 
     :return: whether that was done; not when it is too old.
     """
-    age = max(0.0, now - saved.saved)
-    if age > MAX_AGE_SECONDS:
+    if is_too_old(saved, now):
         return False
-    oldest = now - session.templates.store.limits.seconds
-    for one in saved.templates:
-        key = (one.version, one.domain, one.template_id)
-        if one.refreshed < oldest:
-            continue
-        try:
-            session.templates.adopt(key, one.content, one.scopes, refreshed=one.refreshed, teachers=one.teachers)
-        except MalformedInput as problem:
-            session.templates.refuse(f"template {one.template_id} from before the restart: {problem}")
-    for domain in saved.domains:
-        options = session.templates.store.domains.get((domain.version, domain.domain))
-        if options is not None:
-            _fill(options, domain)
-    if not len(session.sequences):
-        session.sequences.restore(saved.sequences, age_seconds=age)
-    session.restored_age = age
+    for _step in steps(session, saved, now):
+        pass
     return True
 
 
-def _fill(options: DomainOptions, saved: SavedDomain) -> None:
-    _put(options.samplers, saved.samplers, options.put_sampler)
-    _put(options.interface_rates, saved.interface_rates, options.put_interface_rate)
-    _put(options.interfaces, _pairs(saved.interfaces), options.put_interface)
-    _put(options.applications, _pairs(saved.applications), options.put_application)
-    _put(options.vrfs, _pairs(saved.vrfs), options.put_vrf)
+def is_too_old(saved: SavedSession, now: float) -> bool:
+    """Whether it must not be taken over any more at ``now``, seconds since 1970."""
+    return now - saved.saved > MAX_AGE_SECONDS
+
+
+def steps(session: ExporterSession, saved: SavedSession, now: float) -> Iterator[None]:
+    """The same as :func:`take_over`, a few milliseconds' work at a time."""
+    age = max(0.0, now - saved.saved)
+    if not len(session.sequences):
+        session.sequences.restore(saved.sequences, age_seconds=age)
+    session.restored_age = age
+    oldest = now - session.templates.store.limits.seconds
+    for number, one in enumerate(saved.templates, 1):
+        if one.refreshed >= oldest:
+            _adopt(session, one)
+        if not number % TEMPLATES_AT_ONCE:
+            yield
+    for domain in saved.domains:
+        options = session.templates.store.domains.get((domain.version, domain.domain))
+        if options is not None:
+            yield from _fill(options, domain)
+
+
+def _adopt(session: ExporterSession, one: SavedTemplate) -> None:
+    key = (one.version, one.domain, one.template_id)
+    try:
+        session.templates.adopt(key, one.content, one.scopes, refreshed=one.refreshed, teachers=one.teachers)
+    except MalformedInput as problem:
+        session.templates.refuse(f"template {one.template_id} from before the restart: {problem}")
+
+
+def _fill(options: DomainOptions, saved: SavedDomain) -> Iterator[None]:
     if options.explicit is None and saved.explicit is not None:
         options.put_explicit(saved.explicit)
     for name, value in saved.exporter:
         options.put_exporter(name, options.exporter.get(name, value))
+    yield from _put(options.samplers, saved.samplers, options.put_sampler)
+    yield from _put(options.interface_rates, saved.interface_rates, options.put_interface_rate)
+    yield from _put(options.interfaces, _pairs(saved.interfaces), options.put_interface)
+    yield from _put(options.applications, _pairs(saved.applications), options.put_application)
+    yield from _put(options.vrfs, _pairs(saved.vrfs), options.put_vrf)
 
 
-def _put(known: dict[int, T], saved: Iterable[tuple[int, T]], put: Callable[[int, T], None]) -> None:
-    for key, value in saved:
+def _put(known: dict[int, T], saved: Iterable[tuple[int, T]], put: Callable[[int, T], None]) -> Iterator[None]:
+    for number, (key, value) in enumerate(saved, 1):
         if key not in known:
             put(key, value)
+        if not number % ROWS_AT_ONCE:
+            yield
 
 
 def _pairs(rows: Iterable[tuple[int, str, str]]) -> Iterable[tuple[int, Names]]:
