@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -64,6 +64,16 @@ class DeviceIntake:
         """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
         self.received.sample(self.pipeline.ledger.datagrams_received)
         self.sent.sample(self.pipeline.ledger.messages_sent)
+
+    def template_counts(self) -> Mapping[str, int]:
+        """Templates of all sessions: those in force, and those refused, evicted and expired so far."""
+        caches = [session.templates for session in self.sessions.values()]
+        return {
+            "in_force": sum(len(cache) for cache in caches),
+            "refused": sum(cache.refused for cache in caches),
+            "evicted": sum(cache.evicted for cache in caches),
+            "expired": sum(cache.expired for cache in caches),
+        }
 
     def walk(self, inbox: Inbox) -> int:
         """Walk what waits in ``inbox``. :return: how many bytes that was."""

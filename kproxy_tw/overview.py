@@ -184,6 +184,7 @@ class Overview:
             sample_rate=pipeline.rate,
             rate_origin=pipeline.rate_origin,
             ledger=ledger,
+            template_counts=intake.template_counts(),
             cap=_cap(pipeline, self.clock.seconds()),
         )
 

@@ -149,6 +149,7 @@ class DeviceStatus:
     :ivar channel_highwater: queue name to the longest length it ever had.
     :ivar max_fps: the cap in force, flows per second.
     :ivar cap: what the cap did lately.
+    :ivar template_counts: templates of its sessions: ``in_force``, and ``refused``, ``evicted``, ``expired`` so far.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
     :ivar exporters: what is known of its exporters; only in the status of a single device.
@@ -173,6 +174,7 @@ class DeviceStatus:
     sample_rate: float
     rate_origin: str
     ledger: Ledger
+    template_counts: Mapping[str, int] = attrs.Factory(dict)
     templates: tuple[Mapping[str, object], ...] = ()
     sflow: SflowStatus = attrs.Factory(SflowStatus)
     exporters: ExporterStatus = attrs.Factory(ExporterStatus)

@@ -183,6 +183,16 @@ def test_routers_told_apart_count_their_packets_apart() -> None:
     assert bench.ledger().sequence_gaps == before
 
 
+def test_templates_are_counted() -> None:
+    """In force and refused, for the metrics."""
+    bench = Bench(EDGE)
+    bench.datagram(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
+    bench.datagram(v9(a_set(0, PAIR, template(257)), seconds=NOW), "192.0.2.2", 5000)
+    bench.gather()
+    counts = {"in_force": 2, "refused": 1, "evicted": 0, "expired": 0}
+    assert bench.intake.devices[7].template_counts() == counts
+
+
 def test_a_sampler_that_changes_is_an_event() -> None:
     """In words with both rates."""
     bench = Bench(EDGE)

@@ -34,9 +34,6 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Ledger], int]], ...] = (
     ("bytes_sent", "Bytes of messages sent to the backend.", lambda ledger: ledger.bytes_sent),
 )
 
-_TEMPLATE_STATES = {"in_force": "templates", "refused": "refused", "evicted": "evicted", "expired": "expired"}
-"""Label to the name in a session's description."""
-
 
 class SnapshotCollector(Collector):
     """Makes metrics of one snapshot."""
@@ -61,9 +58,9 @@ class SnapshotCollector(Collector):
         metric = GaugeMetricFamily(
             "kproxy_templates", "Templates in force, and those refused, evicted and expired so far.", labels=["state"]
         )
-        sessions = [session for device in self._snapshot.devices for session in device.exporters.sessions]
-        for state, name in _TEMPLATE_STATES.items():
-            metric.add_metric([state], sum(int(str(session[name])) for session in sessions))
+        states = sum((Counter(device.template_counts) for device in self._snapshot.devices), Counter[str]())
+        for state in ("in_force", "refused", "evicted", "expired"):
+            metric.add_metric([state], states[state])
         yield metric
 
     def _ledgers(self, totals: Ledger) -> dict[str, Ledger]:

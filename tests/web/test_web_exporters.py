@@ -12,10 +12,12 @@ from kproxy_tw.devices.exporter_status import exporter_status
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.sample.rates import RateInUse
 from kproxy_tw.status import ExporterStatus
-from kproxy_tw.testing.status import sample_daemon, sample_device
+from kproxy_tw.testing.status import FixedStatus, sample_daemon, sample_device
 from kproxy_tw.web import documents
+from kproxy_tw.web.metrics import exposition
 from kproxy_tw.web.pages.device import page_values
 from kproxy_tw.web.render import Renderer
+from kproxy_tw.web.snapshot import take
 from tests.decode.netflow_bytes import NOW, NOW_NS, a_set, v9
 from tests.devices.test_memory_lines import taught
 
@@ -88,3 +90,13 @@ def test_the_page_shows_all_of_it() -> None:
 def test_an_empty_device() -> None:
     """A page without exporters, options and events."""
     assert "Nothing that needs attention." in page(ExporterStatus())
+
+
+def test_template_metrics() -> None:
+    """What became of templates, summed over the devices."""
+    counts = {"in_force": 3, "refused": 1, "evicted": 0, "expired": 2}
+    others = sample_device(device_id=7, template_counts={"in_force": 5})
+    lines = exposition(take(FixedStatus([sample_device(template_counts=counts), others]))).decode().splitlines()
+    told = dict(line.split(" ") for line in lines if line.startswith("kproxy_templates{"))
+    values = {"in_force": "8.0", "refused": "1.0", "evicted": "0.0", "expired": "2.0"}
+    assert told == {f'kproxy_templates{{state="{state}"}}': value for state, value in values.items()}
