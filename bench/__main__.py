@@ -1,8 +1,10 @@
-"""``python -m bench``: the benchmark table."""
+"""``python -m bench``: the benchmark tables."""
 
 from __future__ import annotations
 
-from bench.end_to_end import report
+from itertools import chain
 
-for line in report():
+from bench import end_to_end, spool
+
+for line in chain(end_to_end.report(), [""], spool.report()):
     print(line, flush=True)
