@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.service import OrderedServices, PipelineService, ProblemLog
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
 from kproxy_tw.web.service import HealthService, WebConfig
@@ -52,6 +53,7 @@ from kproxy_tw.web.service import HealthService, WebConfig
 class KproxyConfig:
     """What kproxy is told; each part has its own configuration.
 
+    :ivar proxies: which hosts are reached through an HTTP proxy.
     :ivar state_dir: where the last good device list is kept, and the spool.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
@@ -62,6 +64,7 @@ class KproxyConfig:
     endpoints: Endpoints
     state_dir: Path
     tls: TlsConfig = attrs.Factory(TlsConfig)
+    proxies: Proxies = attrs.Factory(Proxies)
     listen: ListenConfig = attrs.Factory(ListenConfig)
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
     sample: SampleConfig = attrs.Factory(SampleConfig)
@@ -75,11 +78,15 @@ class KproxyConfig:
 class KproxyAssembly:
     """The parts of one kproxy. Construction opens nothing.
 
+    :param log_lines_lost: gives the lines that each log sink did not take.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
-    def __init__(self, config: KproxyConfig, reactor: Any) -> None:
+    def __init__(
+        self, config: KproxyConfig, reactor: Any, log_lines_lost: Callable[[], Mapping[str, int]] = dict
+    ) -> None:
         self._config = config
+        self._log_lines_lost = log_lines_lost
         self._reactor = reactor
         self._tls = TlsPolicy(config.tls)
         self._budget = ByteBudget(config.sample.max_total_bytes)
@@ -158,6 +165,7 @@ class KproxyAssembly:
             tls=self._tls,
             credentials=self._config.credentials,
             user_agent=f"kproxy/{__version__}",
+            proxies=self._config.proxies,
         )
 
     def _refresh_service(self) -> RefreshService:
@@ -189,6 +197,7 @@ class KproxyAssembly:
             spool=self.spool,
             inherited=self.inherited,
             refreshing=self.refresh,
+            log_lines_lost=self._log_lines_lost,
         )
 
     def _open(self, device: Device) -> DevicePipeline:
@@ -218,9 +227,11 @@ class KproxyAssembly:
             pipeline.ledger.drop("unregistered", message.flows)
 
 
-def kproxy_service(config: KproxyConfig, reactor: Any) -> IService:
+def kproxy_service(
+    config: KproxyConfig, reactor: Any, log_lines_lost: Callable[[], Mapping[str, int]] = dict
+) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor).service()
+    return KproxyAssembly(config, reactor, log_lines_lost).service()
 
 
 def kcollect_service(config: CollectorConfig, reactor: Any) -> IService:

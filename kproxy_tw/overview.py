@@ -75,6 +75,7 @@ class Overview:
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
     :ivar inherited: the books of what runs before this one have left on disk.
+    :ivar log_lines_lost: gives the lines that each log sink did not take.
     """
 
     instance_id: str
@@ -89,6 +90,7 @@ class Overview:
     spool: Spooling | None
     inherited: Ledger
     refreshing: Refreshing
+    log_lines_lost: Callable[[], Mapping[str, int]] = dict
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -106,6 +108,7 @@ class Overview:
             listeners=listeners,
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
+            log_lines_lost=self.log_lines_lost(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:

@@ -10,6 +10,7 @@ from twisted.application.service import IService
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
+from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 
@@ -48,14 +49,15 @@ class Options(CommandOptions):
 
 def makeService(options: Options) -> IService:
     """Make the service of ``kproxy``."""
+    writers = LogWriters()
 
     def build(reactor: Any) -> IService:
         from kproxy_tw.assembly import kproxy_service
         from kproxy_tw.commands.configuration import kproxy_config
 
-        service = kproxy_service(kproxy_config(options), reactor)
+        service = kproxy_service(kproxy_config(options), reactor, writers.lost)
         gc.freeze()
         gc.set_threshold(*COLLECTION_THRESHOLDS)
         return service
 
-    return command_service(options, build)
+    return command_service(options, build, writers)

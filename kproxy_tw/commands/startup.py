@@ -17,11 +17,13 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.failure import Failure
 
 from kproxy_tw.commands.background import StartReport, leave_shell_behind
+from kproxy_tw.commands.destinations import logstash_target
 from kproxy_tw.commands.exits import Exit, fail_start, failure_line
-from kproxy_tw.commands.logs import chosen_sink, log_observer
+from kproxy_tw.commands.logs import LogChoice, chosen_sink, log_observer
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.reactors import asyncio_reactor
 from kproxy_tw.commands.signals import StopOnSignal
+from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError, KproxyError
 
 log = Logger()
@@ -30,20 +32,24 @@ log = Logger()
 STOP_SECONDS = 10.0
 
 
-def command_service(options: CommandOptions, build: Callable[[Any], IService]) -> CommandService:
+def command_service(
+    options: CommandOptions, build: Callable[[Any], IService], writers: LogWriters | None = None
+) -> CommandService:
     """Build the service of one daemon, as ``makeService`` returns it.
 
     :param build: makes the daemon's service from the reactor; a :exc:`ConfigError` that it raises ends the process
         with status 78, any other :exc:`KproxyError` or ``OSError`` with status 1.
+    :param writers: write the log, if ``build`` wants to know of them.
     :raises SystemExit: the daemon cannot start; the line is written.
     """
     reactor = asyncio_reactor()
     try:
+        logstash_target(options.get("logstash"))
         service = build(reactor)
     except (KproxyError, OSError) as problem:
         fail_start(options.command, status_of(problem), str(problem))
     report = None if options.foreground() else leave_shell_behind()
-    return CommandService(service, options=options, reactor=reactor, report=report)
+    return CommandService(service, options=options, reactor=reactor, report=report, writers=writers or LogWriters())
 
 
 def status_of(problem: Exception) -> Exit:
@@ -68,13 +74,23 @@ class CommandService(MultiService):
     :param options: its command line.
     :param reactor: the process's reactor.
     :param report: where a background daemon reports its start; ``None`` in the foreground.
+    :param writers: write the log.
     """
 
-    def __init__(self, service: IService, *, options: CommandOptions, reactor: Any, report: StartReport | None) -> None:
+    def __init__(
+        self,
+        service: IService,
+        *,
+        options: CommandOptions,
+        reactor: Any,
+        report: StartReport | None,
+        writers: LogWriters,
+    ) -> None:
         super().__init__()
         self._options = options
         self._reactor = reactor
         self._report = report
+        self._writers = writers
         StopOnSignal(reactor).setServiceParent(self)
         service.setServiceParent(self)
 
@@ -82,7 +98,13 @@ class CommandService(MultiService):
         """Join the application, and choose where it logs to."""
         super().setServiceParent(parent)
         options = self._options
-        sink = chosen_sink(options.twistd(), stdout=bool(options.get("stdout")), reactor=self._reactor)
+        choice = LogChoice(
+            command=options.command,
+            stdout=bool(options.get("stdout")),
+            syslog=bool(options.get("syslog")),
+            logstash=logstash_target(options.get("logstash")),
+        )
+        sink = chosen_sink(options.twistd(), choice, writers=self._writers, reactor=self._reactor)
         parent.setComponent(ILogObserver, log_observer(options["log_level"], sink, self._reactor.seconds))
 
     def privilegedStartService(self) -> None:
@@ -100,6 +122,7 @@ class CommandService(MultiService):
         for warning in self._options.warnings():
             log.warn("{warning}", warning=warning)
         self._guarded(super().startService)
+        self._reactor.callWhenRunning(self._writers.start)
         if self._report is not None:
             self._reactor.callWhenRunning(self._report.started)
 

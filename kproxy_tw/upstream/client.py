@@ -30,6 +30,7 @@ from kproxy_tw.interfaces import Answer
 from kproxy_tw.upstream.answer import HttpAnswer
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.protocol import Links
+from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.tls import TlsPolicy
 
 IDLE_SECONDS = 30
@@ -37,6 +38,8 @@ IDLE_SECONDS = 30
 
 CLOSE_SECONDS = 0.5
 """How long a server may take to say goodbye."""
+
+NO_PROXIES = Proxies()
 
 MAX_WAITING = 256
 """Requests that may wait for the one under way."""
@@ -105,12 +108,21 @@ class HttpsSession:
 
     :param tls: shared by all sessions of the process.
     :param user_agent: product and version, ``kproxy/1.0``.
+    :param proxies: which hosts are reached through a proxy.
     """
 
-    def __init__(self, *, reactor: Any, tls: TlsPolicy, credentials: Credentials, user_agent: str) -> None:
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        tls: TlsPolicy,
+        credentials: Credentials,
+        user_agent: str,
+        proxies: Proxies = NO_PROXIES,
+    ) -> None:
         self._reactor = reactor
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **credentials.headers()}
-        self._links = Links(reactor=reactor, tls=tls)
+        self._links = Links(reactor=reactor, tls=tls, proxies=proxies)
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 1
         self._pool.retryAutomatically = False
