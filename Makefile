@@ -4,6 +4,9 @@
 #   make test    the tests (PYTEST_ARGS="tests/decode -x" to choose)
 #   make bench   the benchmark table
 #   make lint    ruff and mypy
+#   make test-long   the tests that take minutes, too
+#   make faults-bgp  kills, cuts and floods done to kbgp and kcollect (FAULTS="F24 --seeds 3" to choose); needs root
+#   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
 
 PYTHON ?= python3
@@ -11,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint wheel docs-flags clean
+.PHONY: demo test bench lint wheel docs-flags proto test-long faults-bgp clean
 .DEFAULT_GOAL := test
 
 $(READY): setup.py setup.cfg pyproject.toml
@@ -28,6 +31,12 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-long: $(READY)
+	KPROXY_TW_LONG=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults-bgp: $(READY)
+	@$(BIN)/python -m faults $(FAULTS)
+
 bench: $(READY)
 	@$(BIN)/python -m bench
 
@@ -42,6 +51,9 @@ wheel: $(READY)
 
 docs-flags: $(READY)
 	$(BIN)/python -m kproxy_tw.commands.reference docs/flags.rst
+
+proto: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. kproxy_tw/bgp/proto/ktbgp.proto
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -32,6 +32,7 @@ setup(
     package_dir={"kproxy_tw.web.templates": "templates", "kproxy_tw.web.static": "static"},
     package_data={
         "kproxy_tw": ["py.typed"],
+        "kproxy_tw.bgp.proto": ["*.proto", "*.pyi"],
         "kproxy_tw.kflow": ["*.capnp"],
         "kproxy_tw.web.templates": ["**/*.html"],
         "kproxy_tw.web.static": ["**/*"],
@@ -42,12 +43,14 @@ setup(
         "attrs>=23.2",
         "cryptography>=43.0",
         "duckdb>=1.1",
+        "grpcio>=1.85.1",
         "isal>=1.7",
         "jinja2>=3.1.6",
         "klein>=24.8",
         "markupsafe>=2.1",
         "numpy>=2.0",
         "prometheus-client>=0.20",
+        "protobuf>=7.35.1",
         "pyasn1>=0.6.5",
         "pycapnp>=2.2.4",
         "pyopenssl>=24.2",
@@ -59,12 +62,13 @@ setup(
         "zope.interface>=6.4",
     ],
     extras_require={
-        "test": ["hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
-        "lint": ["mypy>=1.11", "mypy-zope>=1.0.9", "ruff>=0.6"],
+        "test": ["grpcio-tools>=1.85.1", "hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
+        "lint": ["mypy>=1.11", "mypy-zope>=1.0.9", "ruff>=0.6", "types-grpcio>=1.60", "types-protobuf>=7.35"],
     },
     entry_points={
         "console_scripts": [
             "kproxy = kproxy_tw.commands.run:kproxy",
+            "kbgp = kproxy_tw.commands.run:kbgp",
             "kcollect = kproxy_tw.commands.run:kcollect",
         ],
     },

@@ -1,10 +1,19 @@
-"""``python -m bench``: the benchmark tables."""
+"""``python -m bench``: the benchmark tables, or those named: ``python -m bench relay``."""
 
 from __future__ import annotations
 
-from itertools import chain
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, spool
+from bench import end_to_end, relay, spool
 
-for line in chain(end_to_end.report(), [""], spool.report()):
-    print(line, flush=True)
+TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "flows": end_to_end.report,
+    "relay": relay.report,
+    "spool": spool.report,
+}
+
+for name in sys.argv[1:] or TABLES:
+    for line in TABLES[name]():
+        print(line, flush=True)
+    print(flush=True)

@@ -15,6 +15,8 @@ Where things stand::
     overview     gathers what the parts know of themselves for pages and metrics
     backoff      exponential waits with full jitter
     offload      the seam to a thread, for work that blocks
+    redaction    secrets that no text may show
+    ordered/     the order in which a daemon's parts start and stop
     commands/    command line: one flag table per daemon, Options and makeService
     listen/      UDP sockets; the only way telemetry bytes come in
     devices/     registry, exporter sessions, device API client, refresh
@@ -23,6 +25,8 @@ Where things stand::
     kflow/       layout, encode, decode
     deliver/     messages on their way to the backend: queue, retry, sessions
     upstream/    HTTPS sessions to the backend
+    bgp/         kbgp: sessions of routers on one side, gRPC streams on the other
+    export/      kbgp's own log and metrics on their way to the backend
     collector/   kcollect: device API, intake, store, queries
     web/         health port and pages
     testing/     public fakes and the demonstration

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.internet import TimerService
 from twisted.application.service import IService
@@ -37,16 +37,20 @@ from kproxy_tw.devices.store import DeviceStore
 from kproxy_tw.intake import DeviceLife, Intake
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.listen.service import ListenConfig, UdpListener
+from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.service import OrderedServices, PipelineService, ProblemLog
+from kproxy_tw.service import PipelineService, ProblemLog
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
 from kproxy_tw.web.service import HealthService, WebConfig
+
+if TYPE_CHECKING:
+    from kproxy_tw.bgp.assembly import KbgpConfig
 
 
 @attrs.frozen(kw_only=True)
@@ -232,6 +236,14 @@ def kproxy_service(
 ) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
     return KproxyAssembly(config, reactor, log_lines_lost).service()
+
+
+def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:
+    """The daemon ``kbgp``. :raises ConfigError: a file that the configuration names cannot be used."""
+    # Its parts are wired in their own package: kbgp has no use for what the imports above take.
+    from kproxy_tw.bgp.assembly import KbgpAssembly
+
+    return KbgpAssembly(config, reactor).service()
 
 
 def kcollect_service(config: CollectorConfig, reactor: Any) -> IService:

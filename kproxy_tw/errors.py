@@ -7,6 +7,7 @@
     │   └── UnknownVersion    a datagram of no flow protocol that we know
     ├── ConfigError           a setting that cannot work; names the flag
     ├── UpstreamError         the backend gave no usable answer
+    │   └── BackendUnavailable  kbgp's control stream is down, or silent
     └── StoreError            the disk or the store said no
 
 Peers cause ``MalformedInput``: it is caught once per listener, counted with its
@@ -42,6 +43,10 @@ class ConfigError(KproxyError):
 
 class UpstreamError(KproxyError):
     """The backend could not be reached, timed out, or answered something unusable."""
+
+
+class BackendUnavailable(UpstreamError):
+    """The control stream brought no answer about a router in time; ``str()`` says why."""
 
 
 class StoreError(KproxyError):

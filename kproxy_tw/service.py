@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -140,18 +140,3 @@ class ProblemLog:
             address=address,
             problem=problem,
         )
-
-
-class OrderedServices(MultiService):
-    """Starts its children in order and stops them in the reverse order, each only when the one before it is done."""
-
-    def stopService(self) -> Deferred[None]:
-        """Fires when the last child has stopped."""
-        Service.stopService(self)
-        return Deferred.fromCoroutine(self._stop_children())
-
-    async def _stop_children(self) -> None:
-        for child in reversed(list(self)):
-            stopping = child.stopService()
-            if stopping is not None:
-                await stopping

@@ -17,9 +17,10 @@ from kproxy_tw.deliver.message import Message
 from kproxy_tw.devices.device import Device
 from kproxy_tw.kflow.decode import decode_body
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.service import OrderedServices, PipelineService, ProblemLog
+from kproxy_tw.service import PipelineService, ProblemLog
 from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.traffic import make_flows
 

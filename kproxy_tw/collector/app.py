@@ -16,6 +16,7 @@ from twisted.web.resource import IResource
 from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.collector.answers import Refused, answer_json, busy, header_values, refuse
+from kproxy_tw.collector.bgp_pages.app import BgpPages
 from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.credentials import EMAIL_HEADER, TOKEN_HEADER, Credentials
 from kproxy_tw.collector.device_api.app import DeviceApi
@@ -23,7 +24,7 @@ from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.pages.app import Pages
 from kproxy_tw.errors import MalformedInput, StoreError
 from kproxy_tw.web import assets
-from kproxy_tw.web.app import StaticFiles
+from kproxy_tw.web.answering import StaticFiles
 
 ANSWER_SECONDS = 60.0
 """Longest time for an answer; then 503, and a message that still waits is taken back."""
@@ -49,6 +50,7 @@ class CollectorApp:
         intake: FlowIntake,
         devices: DeviceApi,
         pages: Pages,
+        bgp: BgpPages,
         counts: CollectorCounts,
         reactor: Any,
     ) -> None:
@@ -56,6 +58,7 @@ class CollectorApp:
         self._intake = intake
         self._devices = devices
         self._pages = pages
+        self._bgp = bgp
         self._counts = counts
         self._reactor = reactor
         self._under_way = 0
@@ -102,6 +105,9 @@ class CollectorApp:
             ("/totals", self._pages.totals),
             ("/flows", self._pages.flows),
             ("/metrics", self._pages.metrics),
+            ("/admin/bgp/status", self._bgp.overall),
+            ("/admin/bgp/sessions", self._bgp.sessions),
+            ("/admin/bgp/sources", self._bgp.sources),
         ):
             self._route(app, rule, "GET", self._for_readers(handler))
         for rule, handler in (("/healthz", self._pages.healthz), ("/readyz", self._pages.readyz)):

@@ -22,6 +22,12 @@ class CollectorCounts:
             "kcollect_duplicates", "Messages that came again after they were stored.", registry=self.registry
         )
         self.devices = Gauge("kcollect_devices", "Devices in the directory.", registry=self.registry)
+        self.bgp_sessions = Gauge("kcollect_bgp_sessions", "BGP sessions that kbgp relays.", registry=self.registry)
+        self.bgp_agents = Gauge("kcollect_bgp_agents", "Control streams of kbgp.", registry=self.registry)
+        self.bgp_held = Gauge("kcollect_bgp_held_bytes", "Bytes of BGP that wait.", registry=self.registry)
+        self.bgp_ended = Gauge("kcollect_bgp_ended", "BGP sessions that have ended so far.", registry=self.registry)
+        self.bgp_resumed = Gauge("kcollect_bgp_resumed", "Streams that went on with a session.", registry=self.registry)
+        self.bgp_floods = Gauge("kcollect_bgp_floods", "Connections closed for a flood.", registry=self.registry)
 
     def exposition(self) -> bytes:
         """All of it in the Prometheus text format."""

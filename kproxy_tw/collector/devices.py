@@ -6,7 +6,7 @@ strings that hold integers, rates and plan ids are plain integers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
@@ -198,21 +198,45 @@ def _check_unique(device: Device, title: str, seen: dict[object, str]) -> None:
 class DeviceDirectory:
     """Devices by id, name and address. What comes later never displaces an id that is there.
 
-    :param devices: the devices of the file, then those that were created while running.
+    :param listed: the devices of the file.
     :param auto_register: whether :meth:`draft_for` makes devices for unknown addresses.
     """
 
-    def __init__(self, devices: Iterable[Device] = (), *, auto_register: bool = False) -> None:
+    def __init__(self, listed: Iterable[Device] = (), *, auto_register: bool = False) -> None:
         self.auto_register = auto_register
         self._by_id: dict[int, Device] = {}
         self._by_name: dict[str, Device] = {}
         self._by_address: dict[Address, Device] = {}
+        self._created: list[Device] = []
+        self._watchers: list[Callable[[], object]] = []
         self._last_id = FIRST_ID - 1
-        for device in devices:
-            self.add(device)
+        self._fill(listed)
+
+    def watch(self, changed: Callable[[], object]) -> None:
+        """Call back after each change."""
+        self._watchers.append(changed)
+
+    def replace_listed(self, listed: Iterable[Device]) -> None:
+        """Take what the file holds now; devices that were created while running stay."""
+        self._by_id, self._by_name, self._by_address = {}, {}, {}
+        self._fill([*listed, *self._created])
+        self._tell()
 
     def add(self, device: Device) -> None:
-        """Add a device unless its id is there already; a name or address that is taken stays where it is."""
+        """Add a created device unless its id is there already; a name or address that is taken stays where it is."""
+        self._created.append(device)
+        self._fill([device])
+        self._tell()
+
+    def _fill(self, devices: Iterable[Device]) -> None:
+        for device in devices:
+            self._put(device)
+
+    def _tell(self) -> None:
+        for changed in self._watchers:
+            changed()
+
+    def _put(self, device: Device) -> None:
         if device.id in self._by_id:
             return
         self._by_id[device.id] = device

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -16,14 +15,18 @@ from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from kproxy_tw.collector.app import CollectorApp
+from kproxy_tw.collector.bgp_pages.app import BgpPages
+from kproxy_tw.collector.bgp_target.service import BgpTarget
+from kproxy_tw.collector.bgp_target.status import TargetStatus
 from kproxy_tw.collector.commits import CommitQueue
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.collector.counts import CollectorCounts
-from kproxy_tw.collector.credentials import Credentials
+from kproxy_tw.collector.credentials import Credentials, is_loopback
 from kproxy_tw.collector.device_api.app import DeviceApi
-from kproxy_tw.collector.devices import Device, DeviceDirectory, make_device, parse_devices
+from kproxy_tw.collector.device_file.service import DeviceFileWatch, read_devices
+from kproxy_tw.collector.devices import Device, DeviceDirectory, make_device
 from kproxy_tw.collector.intake.app import FlowIntake
-from kproxy_tw.collector.listener.service import CollectorListener
+from kproxy_tw.collector.listener.service import CollectorListener, tls_options
 from kproxy_tw.collector.pages.app import Pages
 from kproxy_tw.collector.side_inputs import SnmpDocuments
 from kproxy_tw.collector.store import FlowStore
@@ -38,20 +41,6 @@ DRAIN_SECONDS = 8.0
 
 FLUSH_SECONDS = 0.1
 """What the last answers get to leave before their connections are cut."""
-
-
-def read_devices(file: Path | None) -> list[Device]:
-    """The devices of the ``-devices`` file; none without a file.
-
-    :raises ConfigError: it cannot be read, or what is in it cannot be used.
-    """
-    if file is None:
-        return []
-    try:
-        body = file.read_bytes()
-    except OSError as error:
-        raise ConfigError("devices", f"{file} cannot be read: {error.strerror}") from None
-    return parse_devices(body, file)
 
 
 class CollectorService(MultiService):
@@ -73,6 +62,12 @@ class CollectorService(MultiService):
         self._pools: tuple[ThreadPool, ...] = ()
         self._app: CollectorApp | None = None
         self._listener: CollectorListener | None = None
+        self._bgp: BgpTarget | None = None
+
+    @property
+    def bgp_port(self) -> int:
+        """The port of the gRPC target; 0 when there is none."""
+        return self._bgp.port if self._bgp else 0
 
     @property
     def port(self) -> int:
@@ -91,15 +86,21 @@ class CollectorService(MultiService):
         listed = read_devices(config.devices_file)
         self._store.open()
         try:
-            self._app = self._build_app(credentials, self._directory(listed))
+            directory = self._directory(listed)
+            self._bgp = self._bgp_target(directory)
+            self._app = self._build_app(credentials, directory)
             self._listener = CollectorListener(config=config, resource=self._app.resource(), reactor=self._reactor)
             self._listener.startService()
+            self._start_bgp()
         except BaseException:
             self._store.close()
             raise
         self._commits.start()
         for pool in self._pools:
             pool.start()
+        if config.devices_file is not None:
+            watch = DeviceFileWatch(config.devices_file, changed=directory.replace_listed, reactor=self._reactor)
+            watch.setServiceParent(self)
         super().startService()
 
     def stopService(self) -> Deferred[None]:
@@ -108,6 +109,8 @@ class CollectorService(MultiService):
 
     async def _stop(self) -> None:
         await super().stopService()
+        if self._bgp is not None:
+            await self._bgp.stopService()
         listener, app = self._listener, self._app
         if listener is None or app is None:
             return
@@ -126,6 +129,50 @@ class CollectorService(MultiService):
             pool.stop()
         self._commits.stop()
         self._store.close()
+
+    def _start_bgp(self) -> None:
+        """Start the gRPC target; without it, nothing stays that has started before."""
+        if self._bgp is None or self._listener is None:
+            return
+        try:
+            self._bgp.startService()
+        except BaseException:
+            self._listener.stopService()
+            raise
+
+    def _bgp_target(self, directory: DeviceDirectory) -> BgpTarget | None:
+        config = self._config
+        if config.bgp is None:
+            return None
+        tls = tls_options(config, b"h2")
+        if tls is None and not is_loopback(config.bgp.host):
+            raise ConfigError(
+                "grpc_listen",
+                f"{config.bgp.host} is reachable for others, so TLS is needed: give -tls_cert_file and -tls_key_file",
+            )
+        target = BgpTarget(
+            config=config.bgp,
+            credentials=Credentials.for_listener(config.bgp.host, config.email, config.token),
+            tls=tls,
+            data_dir=config.data_dir,
+            devices=directory.all,
+            reactor=self._reactor,
+        )
+        directory.watch(target.devices_changed)
+        self._count_bgp(target)
+        return target
+
+    def _count_bgp(self, target: BgpTarget) -> None:
+        counts, board = self._counts, target.switchboard
+        counts.bgp_sessions.set_function(lambda: len(board.table))
+        counts.bgp_agents.set_function(lambda: len(board.controls))
+        counts.bgp_held.set_function(lambda: sum(tenant.held for tenant in board.tenants.all()))
+        counts.bgp_ended.set_function(lambda: board.table.ended)
+        counts.bgp_resumed.set_function(lambda: board.table.resumed)
+        counts.bgp_floods.set_function(lambda: target.guard.floods if target.guard else 0)
+
+    def _bgp_status(self) -> TargetStatus | None:
+        return self._bgp.status() if self._bgp else None
 
     def _directory(self, listed: list[Device]) -> DeviceDirectory:
         directory = DeviceDirectory(listed, auto_register=self._config.auto_register)
@@ -164,7 +211,9 @@ class CollectorService(MultiService):
                 counts=counts,
                 offload=off_query,
                 problem=lambda: self._commits.last_error,
+                bgp=self._bgp_status,
             ),
+            bgp=BgpPages(status=self._bgp_status, offload=off_query),
             counts=counts,
             reactor=reactor,
         )

@@ -1,7 +1,8 @@
 """The parser: a list of arguments and a flag table become values.
 
 Takes ``-name value``, ``-name=value``, ``--name value`` and ``--name=value``. A ``bool`` flag needs no value, and
-takes one of true, false, t, f, 1, 0 behind ``=`` or as the next argument. The last of several wins. Pure.
+takes one of true, false, t, f, 1, 0 behind ``=`` or as the next argument. Of several the last wins, unless the flag
+gathers them. Pure.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def parse(arguments: Sequence[str], flags: Iterable[Flag]) -> dict[str, Value]:
         if not equals:
             text, used = _value_behind(flag, arguments[position:], index)
             position += used
-        given[flag.key] = _value(flag, text)
+        value = _value(flag, text)
+        given[flag.key] = flag.gathered(given[flag.key], value) if flag.key in given else value
         last = flag.name
     return given
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kproxy_tw.assembly import KproxyConfig
+from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.deliver.spool.limits import SpoolLimits
 from kproxy_tw.errors import ConfigError
@@ -60,6 +61,24 @@ def kcollect_config(options: CommandOptions) -> CollectorConfig:
         data_dir=Path(options["data"]),
         tls_cert_file=_path(options["tls_cert_file"]),
         tls_key_file=_path(options["tls_key_file"]),
+        bgp=_bgp_target(options),
+    )
+
+
+def _bgp_target(options: CommandOptions) -> BgpTargetConfig | None:
+    if not options["bgp_daemon"]:
+        if options.origin("grpc_listen") != "default":
+            raise ConfigError("grpc_listen", "has no use without a BGP daemon behind it; give -bgp_daemon HOST:PORT")
+        return None
+    host, port = _host_and_port("grpc_listen", options["grpc_listen"])
+    daemon_host, daemon_port = _host_and_port("bgp_daemon", options["bgp_daemon"])
+    daemon = daemon_address(daemon_host)
+    return BgpTargetConfig(
+        host=host,
+        port=port,
+        daemon=daemon,
+        daemon_port=daemon_port,
+        sources=source_network(options["bgp_sources"], daemon),
     )
 
 

@@ -46,6 +46,8 @@ class Flag:
     :ivar aliases: other spellings (``h`` for ``help``).
     :ivar environment: variable that gives the value when the command line does not; empty for none.
     :ivar secret: the value is never shown.
+    :ivar gather: what becomes of several: the ``last`` wins, all make one ``list`` with commas, or a ``bool`` is
+        the ``count`` of how often it was said.
     :ivar choices: the allowed values; empty for any.
     :ivar low: smallest allowed number.
     :ivar high: largest allowed number.
@@ -62,6 +64,7 @@ class Flag:
     aliases: tuple[str, ...] = field(default=(), kw_only=True)
     environment: str = field(default="", kw_only=True)
     secret: bool = field(default=False, kw_only=True)
+    gather: Literal["last", "list", "count"] = field(default="last", kw_only=True)
     choices: tuple[str, ...] = field(default=(), kw_only=True)
     low: int | None = field(default=None, kw_only=True)
     high: int | None = field(default=None, kw_only=True)
@@ -89,6 +92,14 @@ class Flag:
         value = _PARSERS[self.kind](text, self)
         if self.choices and value not in self.choices:
             raise ValueError(f"must be one of {', '.join(self.choices)}{self._typed(text)}")
+        return value
+
+    def gathered(self, before: Value, value: Value) -> Value:
+        """Join a value with those that were given before it."""
+        if self.gather == "list":
+            return f"{before},{value}"
+        if self.gather == "count":
+            return int(before or 0) + 1 if value else 0
         return value
 
     def _typed(self, text: str) -> str:

@@ -17,7 +17,30 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
     Flag(
         "listen", "string", "address of the API, the intake and the page", "127.0.0.1:20080", WORKS, metavar="HOST:PORT"
     ),
-    Flag("grpc_listen", "string", "address of the gRPC target for kbgp", "127.0.0.1:20443", metavar="HOST:PORT"),
+    Flag(
+        "grpc_listen",
+        "string",
+        "address of the gRPC target for kbgp; it is there when -bgp_daemon is given",
+        "127.0.0.1:20443",
+        WORKS,
+        metavar="HOST:PORT",
+    ),
+    Flag(
+        "bgp_daemon",
+        "string",
+        "BGP daemon that gets the sessions which kbgp relays",
+        None,
+        WORKS,
+        metavar="HOST:PORT",
+    ),
+    Flag(
+        "bgp_sources",
+        "string",
+        "the daemon sees each router as a neighbor of its own in this network",
+        "127.64.0.0/16",
+        WORKS,
+        metavar="NETWORK",
+    ),
     Flag(
         "email",
         "string",
@@ -37,7 +60,14 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
         secret=True,
         default_text="any on loopback, else required",
     ),
-    Flag("devices", "string", "JSON file of the devices to serve", None, WORKS, metavar="FILE"),
+    Flag(
+        "devices",
+        "string",
+        "JSON file of the devices to serve; read again when it changes",
+        None,
+        WORKS,
+        metavar="FILE",
+    ),
     Flag(
         "auto_register",
         "bool",
@@ -55,7 +85,7 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
         compute=state_directory("kcollect"),
         default_text=state_directory_text("kcollect"),
     ),
-    Flag("tls_cert_file", "string", "certificate to serve HTTPS with (PEM)", None, WORKS, metavar="FILE"),
+    Flag("tls_cert_file", "string", "certificate to serve HTTPS and gRPC with (PEM)", None, WORKS, metavar="FILE"),
     Flag("tls_key_file", "string", "key of that certificate (PEM)", None, WORKS, metavar="FILE"),
     Flag("log_level", "string", "least level that is logged", "info", WORKS, choices=LOG_LEVELS),
     Flag("v", "bool", "print the version and exit", None, WORKS, aliases=("version",)),

@@ -60,4 +60,4 @@ def makeService(options: Options) -> IService:
         gc.set_threshold(*COLLECTION_THRESHOLDS)
         return service
 
-    return command_service(options, build, writers)
+    return command_service(options, build, writers=writers)

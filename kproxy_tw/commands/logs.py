@@ -50,6 +50,9 @@ LOG_FILES_KEPT = 9
 
 OWN_NAMESPACE = "kproxy_tw"
 
+EventText = Callable[[LogEvent], str | None]
+"""Makes a line of an event, or nothing."""
+
 _LEVELS = {
     "access": LogLevel.debug,
     "debug": LogLevel.debug,
@@ -172,7 +175,12 @@ class LogChoice:
 
 
 def chosen_sink(
-    twistd: Mapping[str, object], choice: LogChoice, *, writers: LogWriters, reactor: IReactorFromThreads
+    twistd: Mapping[str, object],
+    choice: LogChoice,
+    *,
+    writers: LogWriters,
+    reactor: IReactorFromThreads,
+    text: EventText = event_text,
 ) -> ILogObserver:
     """Open what the flags and twistd's own options name: syslog, a file, or standard output; and logstash besides.
 
@@ -180,8 +188,9 @@ def chosen_sink(
 
     :param twistd: options in front of the command's name.
     :param reactor: rotates the file when the signal comes.
+    :param text: makes a line of an event.
     """
-    sink = _main_sink(twistd, choice, writers, reactor)
+    sink = _main_sink(twistd, choice, writers, reactor, _lines(text))
     if choice.logstash is None:
         return sink
 
@@ -195,20 +204,20 @@ def chosen_sink(
 
 
 def _main_sink(
-    twistd: Mapping[str, object], choice: LogChoice, writers: LogWriters, reactor: IReactorFromThreads
+    twistd: Mapping[str, object], choice: LogChoice, writers: LogWriters, reactor: IReactorFromThreads, line: Line
 ) -> ILogObserver:
     name = str(twistd.get("logfile") or "")
     if not choice.stdout and (choice.syslog or twistd.get("syslog")):
         return _syslog(choice.command, writers)
     if choice.stdout or name == "-" or (twistd.get("nodaemon") and not name):
-        return _written("stdout", write_all(sys.stdout.fileno()), _line, writers)
+        return _written("stdout", write_all(sys.stdout.fileno()), line, writers)
     file = LogFile.fromFullPath(name or "twistd.log", LOG_FILE_BYTES, maxRotatedFiles=LOG_FILES_KEPT)
 
-    def write(line: bytes) -> None:
-        file.write(line.decode())
+    def write(data: bytes) -> None:
+        file.write(data.decode())
         file.flush()
 
-    observer = _written("file", write, _line, writers)
+    observer = _written("file", write, line, writers)
     rotate = partial(observer.writer.between_lines, file.rotate)
     signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(rotate))
     return observer
@@ -253,11 +262,14 @@ def _written(name: str, write: Write, line: Line, writers: LogWriters) -> Writte
     return WrittenLines(writers.open(name, write, tell), line)
 
 
-def _line(event: LogEvent) -> bytes | None:
-    text = event_text(event)
-    return text.encode(errors="replace") if text else None
+def _lines(text: EventText) -> Line:
+    def line(event: LogEvent) -> bytes | None:
+        told = text(event)
+        return told.encode(errors="replace") if told else None
+
+    return line
 
 
-def text_observer(stream: TextIO) -> ILogObserver:
-    """Write events to ``stream`` in the format of this module."""
-    return FileLogObserver(stream, event_text)
+def text_observer(stream: TextIO, text: EventText = event_text) -> ILogObserver:
+    """Write events to ``stream``."""
+    return FileLogObserver(stream, text)

@@ -14,6 +14,7 @@ from kproxy_tw import __version__
 from kproxy_tw.commands.commandline import BadCommandLine, parse
 from kproxy_tw.commands.exits import Exit, fail_start
 from kproxy_tw.commands.flags import Flag, State, Value, normal
+from kproxy_tw.commands.logs import EventText, event_text
 from kproxy_tw.commands.reactors import OtherReactor, asyncio_reactor
 from kproxy_tw.commands.reference import help_text
 from kproxy_tw.errors import ConfigError
@@ -107,6 +108,10 @@ class CommandOptions(usage.Options):
     def foreground(self) -> bool:
         """Tell whether the process stays in the foreground."""
         return self.parent is None or bool(self.parent.get("nodaemon") or self.parent.get("debug"))
+
+    def event_text(self) -> EventText:
+        """Give what makes a line of the log."""
+        return event_text
 
     def __str__(self) -> str:
         return help_text(self.command, self.flags)

@@ -17,7 +17,7 @@ from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 #: Daemons in the order of the page, each with a sentence about it.
 COMMANDS: tuple[tuple[str, str, Sequence[Flag]], ...] = (
     ("kproxy", "takes flow from routers, limits it, and sends it on encrypted", KPROXY_FLAGS),
-    ("kbgp", "takes BGP sessions from routers and relays them over gRPC (not in this release)", KBGP_FLAGS),
+    ("kbgp", "takes BGP sessions from routers and relays them over gRPC", KBGP_FLAGS),
     ("kcollect", "receives what kproxy sends, stores it, and answers questions about it", KCOLLECT_FLAGS),
 )
 

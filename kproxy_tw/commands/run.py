@@ -40,6 +40,11 @@ def kproxy() -> None:
     run("kproxy")
 
 
+def kbgp() -> None:
+    """Run ``kbgp``."""
+    run("kbgp")
+
+
 def kcollect() -> None:
     """Run ``kcollect``."""
     run("kcollect")

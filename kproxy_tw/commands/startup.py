@@ -5,6 +5,7 @@ Whatever goes wrong on the way ends in one line on stderr and the right exit sta
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -13,35 +14,49 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.error import CannotListenError
-from twisted.logger import ILogObserver, Logger
+from twisted.logger import ILogObserver, Logger, LogPublisher
 from twisted.python.failure import Failure
 
 from kproxy_tw.commands.background import StartReport, leave_shell_behind
 from kproxy_tw.commands.destinations import logstash_target
 from kproxy_tw.commands.exits import Exit, fail_start, failure_line
 from kproxy_tw.commands.logs import LogChoice, chosen_sink, log_observer
+from kproxy_tw.commands.open_files import raise_open_files
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.reactors import asyncio_reactor
 from kproxy_tw.commands.signals import StopOnSignal
 from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError, KproxyError
+from kproxy_tw.status import shown_address
 
 log = Logger()
+
+_LISTEN_HINTS = {
+    errno.EACCES: "ports below 1024 need the capability CAP_NET_BIND_SERVICE, not root; with systemd:"
+    " AmbientCapabilities=CAP_NET_BIND_SERVICE",
+    errno.EADDRNOTAVAIL: "no interface of this machine has that address",
+}
 
 #: A stop that takes longer is given up.
 STOP_SECONDS = 10.0
 
 
 def command_service(
-    options: CommandOptions, build: Callable[[Any], IService], writers: LogWriters | None = None
+    options: CommandOptions,
+    build: Callable[[Any], IService],
+    *,
+    writers: LogWriters | None = None,
+    also_log_to: ILogObserver | None = None,
 ) -> CommandService:
     """Build the service of one daemon, as ``makeService`` returns it.
 
     :param build: makes the daemon's service from the reactor; a :exc:`ConfigError` that it raises ends the process
         with status 78, any other :exc:`KproxyError` or ``OSError`` with status 1.
     :param writers: write the log, if ``build`` wants to know of them.
+    :param also_log_to: sees what the log shows.
     :raises SystemExit: the daemon cannot start; the line is written.
     """
+    raise_open_files()
     reactor = asyncio_reactor()
     try:
         logstash_target(options.get("logstash"))
@@ -49,7 +64,14 @@ def command_service(
     except (KproxyError, OSError) as problem:
         fail_start(options.command, status_of(problem), str(problem))
     report = None if options.foreground() else leave_shell_behind()
-    return CommandService(service, options=options, reactor=reactor, report=report, writers=writers or LogWriters())
+    return CommandService(
+        service,
+        options=options,
+        reactor=reactor,
+        report=report,
+        writers=writers or LogWriters(),
+        also_log_to=also_log_to,
+    )
 
 
 def status_of(problem: Exception) -> Exit:
@@ -61,7 +83,8 @@ def explanation(problem: Exception) -> str:
     """Say in one line what went wrong and, where it can be known, what to do."""
     if isinstance(problem, CannotListenError):
         reason = getattr(problem.socketError, "strerror", None) or str(problem.socketError)
-        return f"cannot listen on {problem.interface or '*'}:{problem.port}: {reason}; is another instance running?"
+        hint = _LISTEN_HINTS.get(getattr(problem.socketError, "errno", 0), "is another instance running?")
+        return f"cannot listen on {shown_address(problem.interface or '*', problem.port or 0)}: {reason}; {hint}"
     if isinstance(problem, KproxyError | OSError):
         return str(problem)
     return f"cannot start, this is a bug, see the log: {type(problem).__name__}: {problem}"
@@ -75,6 +98,7 @@ class CommandService(MultiService):
     :param reactor: the process's reactor.
     :param report: where a background daemon reports its start; ``None`` in the foreground.
     :param writers: write the log.
+    :param also_log_to: sees what the log shows.
     """
 
     def __init__(
@@ -85,12 +109,14 @@ class CommandService(MultiService):
         reactor: Any,
         report: StartReport | None,
         writers: LogWriters,
+        also_log_to: ILogObserver | None = None,
     ) -> None:
         super().__init__()
         self._options = options
         self._reactor = reactor
         self._report = report
         self._writers = writers
+        self._also_log_to = also_log_to
         StopOnSignal(reactor).setServiceParent(self)
         service.setServiceParent(self)
 
@@ -104,7 +130,11 @@ class CommandService(MultiService):
             syslog=bool(options.get("syslog")),
             logstash=logstash_target(options.get("logstash")),
         )
-        sink = chosen_sink(options.twistd(), choice, writers=self._writers, reactor=self._reactor)
+        sink = chosen_sink(
+            options.twistd(), choice, writers=self._writers, reactor=self._reactor, text=options.event_text()
+        )
+        if self._also_log_to is not None:
+            sink = LogPublisher(sink, self._also_log_to)
         parent.setComponent(ILogObserver, log_observer(options["log_level"], sink, self._reactor.seconds))
 
     def privilegedStartService(self) -> None:

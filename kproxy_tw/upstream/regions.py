@@ -51,7 +51,7 @@ def endpoints(region: str, api: str | None, flow_url: str | None) -> Endpoints:
     :param flow_url: takes flow, with ``tsdb`` and ``dns`` beside it.
     :raises ConfigError: no such URL or region can be, or a plain ``http`` URL leaves this machine.
     """
-    domain = _domain(region)
+    domain = region_domain(region)
     flow = f"https://flow.{domain}"
     if api is None or api.rstrip("/") == DEFAULT_API:
         api = f"https://api.{domain}{API_PATH}"
@@ -75,7 +75,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _domain(region: str) -> str:
+def region_domain(region: str) -> str:
+    """The domain under which a region's hosts are. :raises ConfigError: no region can have that name."""
     name = region.strip().lower()
     if name in _DOMAINS:
         return _DOMAINS[name]

@@ -4,60 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from klein import Klein
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
-from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
-from twisted.web.static import File
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.web import assets, documents, health, metrics
+from kproxy_tw.web.answering import HTML, JSON, RENDER_THREADS, TEXT, StaticFiles, answer, wants_pretty
+from kproxy_tw.web.events import EventStream
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import Snapshot, take
 
-HTML = "text/html; charset=utf-8"
-JSON = "application/json"
-TEXT = "text/plain; charset=utf-8"
-
-RENDER_THREADS = 2
-"""Pages rendered at once; the reactor's other threads are for decoding."""
-
 T = TypeVar("T")
 
 _DEVICE_ID = re.compile("[0-9]{1,19}", re.ASCII)
-
-
-class StaticFiles(File):
-    """Files of one folder; folders are not listed."""
-
-    def directoryListing(self) -> IResource:  # noqa: N802 - Twisted's name
-        """There is nothing to see."""
-        return notFound(message="Folders are not listed.")
-
-
-def answer(request: IRequest, body: bytes | str, content_type: str, code: int = 200) -> bytes:
-    """Set status, type and length of an answer, and return its body."""
-    raw = body.encode() if isinstance(body, str) else body
-    request.setResponseCode(code)
-    request.setHeader("Content-Type", content_type)
-    request.setHeader("Content-Length", str(len(raw)))
-    return raw
-
-
-def _pretty(request: IRequest) -> bool:
-    """Whether ``?pretty`` is asked for; Twisted's ``args`` leaves out names without a value."""
-    query: bytes = request.uri.partition(b"?")[2]
-    return any(part.partition(b"=")[0] == b"pretty" for part in query.split(b"&"))
 
 
 class AdminApp:
@@ -65,14 +35,16 @@ class AdminApp:
 
     :param status: whom to ask, at each request.
     :param renderer: makes the pages.
+    :param reactor: provides the time.
     """
 
     app = Klein()
 
-    def __init__(self, status: ProxyStatus, renderer: Renderer) -> None:
+    def __init__(self, status: ProxyStatus, renderer: Renderer, reactor: Any) -> None:
         self._status = status
         self._renderer = renderer
         self._turns = DeferredSemaphore(RENDER_THREADS)
+        self._events = EventStream(lambda: self.in_turn(_status_document), reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
@@ -131,7 +103,7 @@ class AdminApp:
     @app.route("/admin/devices")
     async def admin_devices(self, request: IRequest) -> bytes:
         """Devices and unregistered sources."""
-        pretty = _pretty(request)
+        pretty = wants_pretty(request)
 
         def make(now: Snapshot) -> bytes:
             return documents.encode(documents.devices(now.devices, now.unregistered), pretty=pretty)
@@ -151,6 +123,11 @@ class AdminApp:
         """The ledger for Prometheus."""
         return answer(request, await self.in_turn(metrics.exposition), CONTENT_TYPE_PLAIN_0_0_4)
 
+    @app.route("/events")
+    def events(self, request: IRequest) -> bytes | Deferred[None]:
+        """``/admin/status``, again and again."""
+        return self._events.answer(request)
+
     @app.handle_errors(HTTPException)
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
@@ -159,10 +136,14 @@ class AdminApp:
         return self._missing(request, "There is nothing at this address.")
 
     def _json(self, request: IRequest, document: documents.Document, code: int = 200) -> bytes:
-        return answer(request, documents.encode(document, pretty=_pretty(request)), JSON, code)
+        return answer(request, documents.encode(document, pretty=wants_pretty(request)), JSON, code)
 
     def _probe(self, request: IRequest, fine: bool, reasons: list[str]) -> bytes:
         return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
 
     def _missing(self, request: IRequest, text: str) -> bytes:
         return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)
+
+
+def _status_document(now: Snapshot) -> bytes:
+    return documents.encode(documents.status(now.daemon), pretty=False)

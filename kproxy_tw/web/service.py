@@ -48,7 +48,7 @@ class HealthService(Service):
     def __init__(self, reactor: Any, config: WebConfig, status: ProxyStatus, renderer: Renderer | None = None) -> None:
         self._reactor = reactor
         self._config = config
-        self._app = AdminApp(status, renderer or Renderer())
+        self._app = AdminApp(status, renderer or Renderer(), reactor)
         self._factory: HealthFactory | None = None
         self._port: IListeningPort | None = None
 

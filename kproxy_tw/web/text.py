@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 DEVICE_TEXT_LENGTH = 255
 """Longest string from a device that is shown, in characters."""
 
+NEVER = "0001-01-01T00:00:00Z"
+"""How the original's JSON says that something has not happened yet: the zero time of its language."""
+
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control, format (bidi and zero-width among them), surrogates, line and paragraph separators."""
 
@@ -58,6 +61,14 @@ def percent(part: float, whole: float) -> str:
 def utc_time(seconds: float) -> str:
     """Seconds since 1970 as RFC 3339 with ``Z`` and milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_nanoseconds(nanoseconds: int | None) -> str:
+    """Nanoseconds since 1970 as RFC 3339 with ``Z`` and all nine digits; ``None``, never, is the year 1."""
+    if nanoseconds is None:
+        return NEVER
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def utc_clock(seconds: float) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import attrs
-
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
 from kproxy_tw.web.health import failing_reasons, is_good, is_ready
+from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, counted
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.text import duration, percent, safe_text, si_number
 
@@ -16,27 +15,6 @@ QUIET_SECONDS = 300
 
 LOSS_SHARE = 0.001
 """A device that lost a larger share of its records needs attention."""
-
-SHOWN_POINTS = 8
-"""Most points in the list; the rest is counted."""
-
-
-@attrs.frozen
-class Point:
-    """One thing that needs attention, and where on our pages to look."""
-
-    text: str
-    href: str
-
-
-@attrs.frozen(kw_only=True)
-class Verdict:
-    """``level`` is ``good``, ``starting``, ``attention`` or ``bad``; ``omitted`` counts points beyond the list."""
-
-    level: str
-    sentence: str
-    points: tuple[Point, ...] = ()
-    omitted: int = 0
 
 
 def verdict(snapshot: Snapshot) -> Verdict:
@@ -68,12 +46,8 @@ def _sentence(devices: int, checks: Sequence[Check], points: int) -> str:
         return "Something is broken; flow may not reach the backend."
     if not is_ready(checks):
         return f"Starting: {safe_text('; '.join(failing_reasons(checks, initializing=True)))}."
-    work = f"Forwarding flow of {_count(devices, 'device')}" if devices else "Ready; no device has sent flow yet"
-    return f"{work}; {_count(points, 'thing')} to look at." if points else f"{work}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    work = f"Forwarding flow of {counted(devices, 'device')}" if devices else "Ready; no device has sent flow yet"
+    return f"{work}; {counted(points, 'thing')} to look at." if points else f"{work}."
 
 
 def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Point]:
@@ -103,4 +77,4 @@ def _unregistered_text(unregistered: Sequence[UnregisteredStatus]) -> str:
     sources = ", ".join(safe_text(source.source) for source in unregistered[:3])
     more = "" if len(unregistered) <= 3 else f" and {len(unregistered) - 3} more"
     verb = "is" if len(unregistered) == 1 else "are"
-    return f"{_count(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"
+    return f"{counted(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"

@@ -17,7 +17,7 @@ TABLES: dict[str, Sequence[Flag]] = {"kproxy": KPROXY_FLAGS, "kbgp": KBGP_FLAGS}
 #: Not in the documents' tables: their text names the help flag, the rest is ours.
 OWN = {
     "kproxy": {"flow_url", "workers", "state_dir", "spool", "spool_max_bytes", "help", "nodaemon"},
-    "kbgp": {"help", "nodaemon"},
+    "kbgp": {"proxy-protocol", "tls-ca-file", "help", "nodaemon"},
 }
 #: Where the documents are not followed to the letter, and why.
 OTHER_KIND = {("kbgp", "enable-md5-support"): "bool"}  # "float" is a slip: its variable takes "true"

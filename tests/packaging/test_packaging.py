@@ -37,6 +37,7 @@ class Installed:
 
     twistd_help: str
     kproxy_version: str
+    kbgp_version: str
     kcollect_version: str
     place: str
     assets: str
@@ -61,12 +62,12 @@ def run(*arguments: str | Path, folder: Path, **extra: str) -> str:
 def look(programs: Path, folder: Path, *, scripts: bool, **extra: str) -> Installed:
     """Find out what twistd and the scripts of an environment know."""
     twistd = programs / "twistd"
-    kproxy, kcollect = (
+    kproxy, kbgp, kcollect = (
         run(*([programs / name] if scripts else [twistd, name]), "--version", folder=folder, **extra)
-        for name in ("kproxy", "kcollect")
+        for name in ("kproxy", "kbgp", "kcollect")
     )
     place, assets = run(programs / "python", "-c", LOOK, folder=folder, **extra).splitlines()
-    return Installed(run(twistd, "--help", folder=folder, **extra), kproxy, kcollect, place, assets)
+    return Installed(run(twistd, "--help", folder=folder, **extra), kproxy, kbgp, kcollect, place, assets)
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +106,16 @@ def installed(checkout: Path, wheel: Path, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("way", WAYS)
 def test_twistd_finds_the_commands(installed: Mapping[str, Installed], way: str) -> None:
-    """twistd --help lists kproxy and kcollect however the package got there."""
+    """twistd --help lists kproxy, kbgp and kcollect however the package got there."""
     listed = {line.split()[0] for line in installed[way].twistd_help.splitlines() if line.startswith("    ")}
-    assert {"kproxy", "kcollect"} <= listed
+    assert {"kproxy", "kbgp", "kcollect"} <= listed
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_commands_run(installed: Mapping[str, Installed], way: str) -> None:
-    """Both commands start and tell their version: as scripts where they are installed, else through twistd."""
+    """All commands start and tell their version: as scripts where they are installed, else through twistd."""
     assert installed[way].kproxy_version == f"kproxy {__version__}\n"
+    assert installed[way].kbgp_version == f"kbgp {__version__}\n"
     assert installed[way].kcollect_version == f"kcollect {__version__}\n"
 
 

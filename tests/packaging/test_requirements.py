@@ -8,8 +8,9 @@ from importlib import metadata
 
 from tests import source
 
-#: Nothing imports them: a floor under a library's own requirement, what TLS name checks need, and SNMP to come.
-NOT_IMPORTED = {"pyasn1", "service-identity", "pysnmp"}
+#: Nothing imports them: a floor under a library's own requirement, what TLS name checks need, SNMP to come, and what
+#: only generated code uses.
+NOT_IMPORTED = {"pyasn1", "service-identity", "pysnmp", "protobuf"}
 #: Top-level packages that several distributions have a part in.
 SHARED = {"zope": "zope.interface", "twisted": "twisted"}
 FLOORS = {"twisted": "26.10", "pyasn1": "0.6.5", "pysnmp": "7.1"}

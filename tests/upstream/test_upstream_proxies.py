@@ -79,7 +79,8 @@ def test_this_machine_is_never_reached_through_a_proxy(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["proxy:3128", "socks5://proxy:1080", "http://", "http://p:99999", "http://p/x", "http://p:1/?q", "http://a b"]
+    "text",
+    ["proxy:3128", "socks5://proxy:1080", "http://", "http://p:99999", "http://p/x", "http://p:1/?q", "http://a b"],
 )
 def test_a_proxy_that_cannot_be_is_refused_by_the_name_of_the_flag(text: str) -> None:
     """One line that names the flag."""

@@ -31,7 +31,7 @@ from tests.upstream.loopback import OK, TOKEN, Peer, Serve
 reactor: Any = _reactor
 
 BACKEND = "flow.example.test"
-USER, PASSWORD = "agent", "canary-proxy-2f"  # noqa: S105
+USER, PASSWORD = "agent", "canary-proxy-2f"
 NewSession = Callable[..., HttpsSession]
 
 

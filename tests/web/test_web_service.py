@@ -164,7 +164,7 @@ async def test_missing_json(serve: Any, target: str, key: str) -> None:
     assert key in json.loads(body(answer))
 
 
-@pytest.mark.parametrize("target", ["/devices/7", "/no", "/events", "/static/", "/static/../setup.py", "/static/no"])
+@pytest.mark.parametrize("target", ["/devices/7", "/no", "/static/", "/static/../setup.py", "/static/no"])
 @ensureDeferred
 async def test_missing_pages(serve: Any, target: str) -> None:
     """What is not there is a 404, folders are not listed, and nothing outside the folder is served."""

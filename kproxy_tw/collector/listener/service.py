@@ -29,9 +29,10 @@ IDLE_SECONDS = 90.0
 REQUEST_SECONDS = 60.0
 
 
-def tls_options(config: CollectorConfig) -> CertificateOptions | None:
+def tls_options(config: CollectorConfig, *protocols: bytes) -> CertificateOptions | None:
     """TLS from version 1.2 on with the configured certificate chain; ``None`` without one.
 
+    :param protocols: to be negotiated (ALPN, RFC 7301); a site names its own.
     :raises ConfigError: only one of the files is given, or one cannot be used.
     """
     if config.tls_cert_file is None and config.tls_key_file is None:
@@ -42,7 +43,11 @@ def tls_options(config: CollectorConfig) -> CertificateOptions | None:
         chain: list[Any] = [*load_pem_x509_certificates(config.tls_cert_file.read_bytes())]
         key: Any = load_pem_private_key(config.tls_key_file.read_bytes(), password=None)
         options = CertificateOptions(
-            privateKey=key, certificate=chain[0], extraCertChain=chain[1:], raiseMinimumTo=TLSVersion.TLSv1_2
+            privateKey=key,
+            certificate=chain[0],
+            extraCertChain=chain[1:],
+            raiseMinimumTo=TLSVersion.TLSv1_2,
+            acceptableProtocols=list(protocols) or None,
         )
         options.getContext()
     except OSError as error:

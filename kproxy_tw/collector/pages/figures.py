@@ -15,6 +15,9 @@ PAGE_DEVICES = 500
 PAGE_FLOWS = 25
 """Rows of the table of last flows."""
 
+PAGE_SESSIONS = 200
+"""Rows of the table of BGP sessions; all of them are in JSON."""
+
 PROTOCOLS = {
     1: "ICMP",
     2: "IGMP",

@@ -1,0 +1,1 @@
+"""Questions to the backend about routers, in turn."""

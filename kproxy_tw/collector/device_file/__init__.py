@@ -1,0 +1,1 @@
+"""The ``-devices`` file: read at the start, and again when it changes."""

@@ -1,0 +1,1 @@
+"""The order in which a daemon's parts start and stop."""

@@ -1,0 +1,1 @@
+"""kbgp's status port: the documented JSON, a page, metrics."""

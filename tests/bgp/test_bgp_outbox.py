@@ -1,0 +1,94 @@
+"""Bytes of a router on their way into messages."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kproxy_tw.bgp.grpc_options import (
+    KEEPALIVE_ANSWER_SECONDS,
+    KEEPALIVE_SECONDS,
+    MESSAGE_BYTES,
+    WINDOW_BYTES,
+    channel_options,
+)
+from kproxy_tw.bgp.outbox import MAX_PIECES, PAUSE_BYTES, PROCEED_BYTES, Outbox
+from kproxy_tw.bgp.replay import CHUNK_WEIGHT, MESSAGE_WEIGHT, REPLAY_BYTES, SETTLED_SECONDS
+
+READ_BYTES = 65536
+"""What Twisted reads at once."""
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), max_size=50))
+def test_pieces_stay_whole_and_in_order(pieces: list[bytes]) -> None:
+    """What goes in comes out, piece by piece."""
+    outbox, out = Outbox(), []
+    for piece in pieces:
+        outbox.add(piece)
+    while message := outbox.next_new():
+        out += message
+    assert (out, outbox.held, bool(outbox)) == (pieces, 0, False)
+
+
+def test_message_size() -> None:
+    """A message takes pieces up to its size, but at least one."""
+    outbox = Outbox()
+    for _ in range(3):
+        outbox.add(bytes(MESSAGE_BYTES // 2))
+    outbox.add(bytes(MESSAGE_BYTES * 2))
+    assert [len(outbox.next_new()) for _ in range(4)] == [2, 1, 1, 0]
+
+
+def test_pieces_of_a_message_are_bounded() -> None:
+    """Tiny pieces do not make one message of any number of them."""
+    outbox = Outbox()
+    for _ in range(MAX_PIECES + 1):
+        outbox.add(b"x")
+    assert len(outbox.next_new()) == MAX_PIECES
+
+
+def test_pauses_once_and_proceeds_once() -> None:
+    """The router is told to pause above the mark, and to go on below the other one, each once."""
+    outbox = Outbox()
+    told = [outbox.add(bytes(READ_BYTES)) for _ in range(10)]
+    assert told == [READ_BYTES * number > PAUSE_BYTES and number == 9 for number in range(1, 11)]
+    relieved = []
+    while outbox.next_new():
+        relieved.append((outbox.held, outbox.relieved()))
+    assert [said for _held, said in relieved].count(True) == 1
+    assert next(held for held, said in relieved if said) < PROCEED_BYTES
+
+
+def test_repeated_messages_come_first() -> None:
+    """What must be sent again goes before what is new, and only once."""
+    outbox = Outbox()
+    outbox.add(b"new")
+    outbox.repeat([(b"a",), (b"b", b"c")])
+    assert outbox.next_repeated() == (b"a",)
+    outbox.repeat([(b"b", b"c")])
+    assert [outbox.next_repeated(), outbox.next_repeated()] == [(b"b", b"c"), None]
+    assert outbox.next_new() == [b"new"]
+
+
+def test_held_per_direction_stays_below_one_mebibyte() -> None:
+    """The mark and one more read are within the bound."""
+    assert PAUSE_BYTES + READ_BYTES <= 1 << 20
+
+
+def test_what_is_under_way_fits_the_replay_buffer() -> None:
+    """A full window and two messages, in reads of a router's smallest frames, can all be sent again."""
+    pieces = 2 * MESSAGE_BYTES // READ_BYTES + WINDOW_BYTES // READ_BYTES
+    messages = 2 + WINDOW_BYTES // MESSAGE_BYTES
+    weight = WINDOW_BYTES + 2 * MESSAGE_BYTES + pieces * CHUNK_WEIGHT + messages * MESSAGE_WEIGHT
+    assert weight <= REPLAY_BYTES
+
+
+def test_settling_waits_for_the_keepalive() -> None:
+    """What is forgotten has been confirmed by at least one ping that came after it."""
+    assert SETTLED_SECONDS >= 3 * (KEEPALIVE_SECONDS + KEEPALIVE_ANSWER_SECONDS)
+
+
+def test_window_does_not_grow() -> None:
+    """Bandwidth probes, which widen windows, are off."""
+    options = dict(channel_options())
+    assert (options["grpc.http2.bdp_probe"], options["grpc.http2.lookahead_bytes"]) == (0, WINDOW_BYTES)
