@@ -21,6 +21,7 @@ from kproxy_tw.commands.background import StartReport, leave_shell_behind
 from kproxy_tw.commands.destinations import logstash_target
 from kproxy_tw.commands.exits import Exit, fail_start, failure_line
 from kproxy_tw.commands.logs import LogChoice, chosen_sink, log_observer
+from kproxy_tw.commands.notify import Notifier
 from kproxy_tw.commands.open_files import raise_open_files
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.reactors import asyncio_reactor
@@ -119,6 +120,7 @@ class CommandService(MultiService):
         self._also_log_to = also_log_to
         StopOnSignal(reactor).setServiceParent(self)
         service.setServiceParent(self)
+        Notifier(reactor=reactor, environment=os.environ, pid=os.getpid()).setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and choose where it logs to."""

@@ -168,7 +168,7 @@ async def test_a_silent_proxy_is_left_when_time_is_up(serve: Serve, through: New
     """The one outer time limit holds for the proxy, too."""
     proxy = serve(lambda peer: None)
     session = through(f"http://127.0.0.1:{proxy.port.getHost().port}")
-    with pytest.raises(UpstreamError, match="within 0.2 s"):
+    with pytest.raises(UpstreamError, match=r"within 0.2 s"):
         await session.request("GET", f"https://{BACKEND}/", seconds=0.2)
     await deferLater(reactor, 0.05)
     assert [peer.closed for peer in proxy.peers] == [True]
@@ -184,6 +184,6 @@ async def test_a_proxy_that_hangs_up_or_is_not_there(serve: Serve, through: NewS
         await session.request("GET", f"https://{BACKEND}/", seconds=5)
     await session.close()
     nobody = through(f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(UpstreamError, match="cannot reach the proxy 127.0.0.1:.*refused"):
+    with pytest.raises(UpstreamError, match=r"cannot reach the proxy 127.0.0.1:.*refused"):
         await nobody.request("GET", f"https://{BACKEND}/", seconds=5)
     await nobody.close()

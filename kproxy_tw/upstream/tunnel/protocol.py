@@ -64,7 +64,7 @@ class Tunnel(ProtocolWrapper):
         elif len(self._head) > MAX_PROXY_HEAD_BYTES:
             self.factory.failed("its answer has no end")
 
-    def connectionLost(self, reason: Failure = network.ConnectionDone()) -> None:  # type: ignore[assignment]
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         """The proxy, or the host behind it, has closed the connection."""
         if self._open:
             super().connectionLost(reason)
