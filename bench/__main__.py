@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, relay
+from bench import end_to_end, relay, spool
 
-TABLES: Mapping[str, Callable[[], Iterator[str]]] = {"flows": end_to_end.report, "relay": relay.report}
+TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "flows": end_to_end.report,
+    "relay": relay.report,
+    "spool": spool.report,
+}
 
 for name in sys.argv[1:] or TABLES:
     for line in TABLES[name]():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.deliver.backlog.service import BacklogService
 from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.letters.service import DeadLetters
+from kproxy_tw.deliver.letters.store import DeadLetterStore
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
@@ -36,6 +38,7 @@ from kproxy_tw.devices.sources import Sources
 from kproxy_tw.devices.store import DeviceStore
 from kproxy_tw.intake import DeviceLife, Intake
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.listen.activation import Inherited
 from kproxy_tw.listen.service import ListenConfig, UdpListener
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
@@ -44,18 +47,24 @@ from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.service import PipelineService, ProblemLog
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.offset import ClockOffset
+from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
+from kproxy_tw.upstream.service import CertificateReload
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
 from kproxy_tw.web.service import HealthService, WebConfig
 
 if TYPE_CHECKING:
     from kproxy_tw.bgp.assembly import KbgpConfig
 
+NOTHING_INHERITED = Inherited()
+
 
 @attrs.frozen(kw_only=True)
 class KproxyConfig:
     """What kproxy is told; each part has its own configuration.
 
+    :ivar proxies: which hosts are reached through an HTTP proxy.
     :ivar state_dir: where the last good device list is kept, and the spool.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
@@ -66,6 +75,7 @@ class KproxyConfig:
     endpoints: Endpoints
     state_dir: Path
     tls: TlsConfig = attrs.Factory(TlsConfig)
+    proxies: Proxies = attrs.Factory(Proxies)
     listen: ListenConfig = attrs.Factory(ListenConfig)
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
     sample: SampleConfig = attrs.Factory(SampleConfig)
@@ -79,12 +89,22 @@ class KproxyConfig:
 class KproxyAssembly:
     """The parts of one kproxy. Construction opens nothing.
 
+    :param log_lines_lost: gives the lines that each log sink did not take.
+    :param inherited: sockets that were passed to the process.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
-    def __init__(self, config: KproxyConfig, reactor: Any) -> None:
+    def __init__(
+        self,
+        config: KproxyConfig,
+        reactor: Any,
+        log_lines_lost: Callable[[], Mapping[str, int]] = dict,
+        inherited: Inherited = NOTHING_INHERITED,
+    ) -> None:
         self._config = config
+        self._log_lines_lost = log_lines_lost
         self._reactor = reactor
+        self._offset = ClockOffset(time.time)
         self._tls = TlsPolicy(config.tls)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
@@ -99,27 +119,41 @@ class KproxyAssembly:
             life=DeviceLife(open=self._open, change=self._change, close=self._close),
             complain=ProblemLog(reactor),
         )
-        self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.datagram)
+        self.listener = UdpListener(
+            reactor=reactor, config=config.listen, receiver=self.intake.datagram, inherited=inherited.flow
+        )
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
         self.inherited = Ledger()
         self.spool = self._spool_service(config.spool)
+        self.letters = self._dead_letters()
         self.delivery = DeliveryService(
             reactor=reactor,
             new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
             url=config.endpoints.flow,
             config=config.deliver,
             keeper=self.spool,
+            letters=self.letters,
         )
         self.refresh = self._refresh_service()
-        self.health = HealthService(reactor, config.web, self._overview())
+        self.health = HealthService(reactor, config.web, self._overview(), inherited=inherited.health)
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
         root = OrderedServices()
-        parts = (self.health, self.spool, self.refresh, self.delivery, self._backlog(), self.pipelines, self.listener)
+        parts = (
+            self.health,
+            self.letters,
+            self.spool,
+            self.refresh,
+            self.delivery,
+            self._backlog(),
+            self.pipelines,
+            self.listener,
+        )
         for part in parts:
             if part is not None:
                 part.setServiceParent(root)
+        CertificateReload(reactor=self._reactor, reload=self._tls.reload).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         return root
 
@@ -132,6 +166,16 @@ class KproxyAssembly:
             max_bytes=limits.max_bytes,
             inherited=self.inherited.receive,
             lost=self._lost,
+        )
+
+    def _dead_letters(self) -> DeadLetters | None:
+        if self.spool is None:
+            return None
+        return DeadLetters(
+            store=DeadLetterStore(self._config.state_dir / "spool" / "dead"),
+            offload=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+            clock=self._reactor,
+            wall=time.time,
         )
 
     def _backlog(self) -> BacklogService | None:
@@ -148,6 +192,7 @@ class KproxyAssembly:
             live=self.delivery,
             config=self._config.deliver,
             wall=time.time,
+            letters=self.letters,
         )
 
     def _ledger(self, origin: Origin) -> Ledger:
@@ -162,6 +207,8 @@ class KproxyAssembly:
             tls=self._tls,
             credentials=self._config.credentials,
             user_agent=f"kproxy/{__version__}",
+            proxies=self._config.proxies,
+            offset=self._offset,
         )
 
     def _refresh_service(self) -> RefreshService:
@@ -193,6 +240,8 @@ class KproxyAssembly:
             spool=self.spool,
             inherited=self.inherited,
             refreshing=self.refresh,
+            log_lines_lost=self._log_lines_lost,
+            clock_check=self._offset.check,
         )
 
     def _open(self, device: Device) -> DevicePipeline:
@@ -222,9 +271,14 @@ class KproxyAssembly:
             pipeline.ledger.drop("unregistered", message.flows)
 
 
-def kproxy_service(config: KproxyConfig, reactor: Any) -> IService:
+def kproxy_service(
+    config: KproxyConfig,
+    reactor: Any,
+    log_lines_lost: Callable[[], Mapping[str, int]] = dict,
+    inherited: Inherited = NOTHING_INHERITED,
+) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor).service()
+    return KproxyAssembly(config, reactor, log_lines_lost, inherited).service()
 
 
 def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:

@@ -75,6 +75,8 @@ class Overview:
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
     :ivar inherited: the books of what runs before this one have left on disk.
+    :ivar log_lines_lost: gives the lines that each log sink did not take.
+    :ivar clock_check: compares this machine's clock with the backend's.
     """
 
     instance_id: str
@@ -89,6 +91,8 @@ class Overview:
     spool: Spooling | None
     inherited: Ledger
     refreshing: Refreshing
+    log_lines_lost: Callable[[], Mapping[str, int]] = dict
+    clock_check: Callable[[], Check] | None = None
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -106,6 +110,7 @@ class Overview:
             listeners=listeners,
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
+            log_lines_lost=self.log_lines_lost(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -131,9 +136,13 @@ class Overview:
         return self.sources.unregistered(self.clock.seconds())
 
     def checks(self) -> Sequence[Check]:
-        """The device list, delivery, and the spool."""
-        checks = (self.refreshing.check(), self.delivering.check())
-        return checks if self.spool is None else (*checks, self.spool.check())
+        """The device list, delivery, the spool, and the clock."""
+        checks = [self.refreshing.check(), self.delivering.check()]
+        if self.spool is not None:
+            checks.append(self.spool.check())
+        if self.clock_check is not None:
+            checks.append(self.clock_check())
+        return checks
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger

@@ -97,6 +97,7 @@ class DaemonStatus:
 
     :ivar config: effective settings by flag name, secrets masked as ``***``.
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
+    :ivar log_lines_lost: by the sink that did not take them.
     """
 
     instance_id: str
@@ -108,3 +109,4 @@ class DaemonStatus:
     listeners: tuple[ListenerStatus, ...]
     spool: Mapping[str, int]
     totals: Ledger
+    log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
