@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, formats, relay
+from bench import end_to_end, formats, relay, spool
 
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
     "flows": end_to_end.report,
     "formats": formats.report,
     "relay": relay.report,
+    "spool": spool.report,
 }
 
 for name in sys.argv[1:] or TABLES:

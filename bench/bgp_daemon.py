@@ -20,6 +20,9 @@ BULK_READ_BYTES = 8192
 
 MAX_SAMPLES = 2_000_000
 
+GATHER_SECONDS = 0.0005
+"""Between two looks at the sockets: a wake-up for each UPDATE would take from the relays' processors."""
+
 
 class Peer:
     """One session: its first messages, then UPDATEs of one size, each with the time at which it was sent."""
@@ -69,6 +72,7 @@ class Daemon:
         self._selector.register(orders, selectors.EVENT_READ)
         print("ready", flush=True)
         while True:
+            time.sleep(GATHER_SECONDS)
             for key, _events in self._selector.select():
                 if key.fileobj is self._listener:
                     self._accept()

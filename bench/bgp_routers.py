@@ -18,6 +18,9 @@ SESSIONS_OF_ONE_ADDRESS = 16
 """kbgp takes so many different routers from one address (behind one NAT device), and asks for each address once."""
 
 CONNECT_SECONDS = 60.0
+
+TICK_SECONDS = 0.001
+"""UPDATEs that are due in one tick are sent in one go: a wake-up for each would take from the relays' processors."""
 BULK = update(0.0, BULK_UPDATE_BYTES) * 128
 
 
@@ -61,7 +64,7 @@ def steady(sockets: list[socket.socket], rate: float, seconds: float) -> None:
         while sent < min(due, total):
             sockets[sent % len(sockets)].send(update(time.monotonic()))
             sent += 1
-        time.sleep(0.0005)
+        time.sleep(TICK_SECONDS)
 
 
 def bulk(sockets: list[socket.socket], size: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.deliver.backlog.service import BacklogService
 from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.letters.service import DeadLetters
+from kproxy_tw.deliver.letters.store import DeadLetterStore
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
@@ -40,6 +42,7 @@ from kproxy_tw.devices.sources import Sources
 from kproxy_tw.devices.store import DeviceStore
 from kproxy_tw.intake import DeviceLife, Intake, SessionConfig
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.listen.activation import Inherited
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
@@ -53,12 +56,17 @@ from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.offset import ClockOffset
+from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
+from kproxy_tw.upstream.service import CertificateReload
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
 from kproxy_tw.web.service import HealthService, WebConfig
 
 if TYPE_CHECKING:
     from kproxy_tw.bgp.assembly import KbgpConfig
+
+NOTHING_INHERITED = Inherited()
 
 
 @attrs.frozen(kw_only=True)
@@ -66,6 +74,7 @@ class KproxyConfig:
     """What kproxy is told; each part has its own configuration.
 
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
+    :ivar proxies: which hosts are reached through an HTTP proxy.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -77,6 +86,7 @@ class KproxyConfig:
     endpoints: Endpoints
     state_dir: Path
     tls: TlsConfig = attrs.Factory(TlsConfig)
+    proxies: Proxies = attrs.Factory(Proxies)
     listen: ListenConfig = attrs.Factory(ListenConfig)
     streams: StreamConfig = attrs.Factory(StreamConfig)
     decode: DecodeOptions = AS_SENT
@@ -95,14 +105,24 @@ class KproxyConfig:
 class KproxyAssembly:
     """The parts of one kproxy. Construction opens nothing.
 
+    :param log_lines_lost: gives the lines that each log sink did not take.
+    :param inherited: sockets that were passed to the process.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
     log = Logger()
 
-    def __init__(self, config: KproxyConfig, reactor: Any) -> None:
+    def __init__(
+        self,
+        config: KproxyConfig,
+        reactor: Any,
+        log_lines_lost: Callable[[], Mapping[str, int]] = dict,
+        inherited: Inherited = NOTHING_INHERITED,
+    ) -> None:
         self._config = config
+        self._log_lines_lost = log_lines_lost
         self._reactor = reactor
+        self._offset = ClockOffset(time.time)
         self._tls = TlsPolicy(config.tls)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
@@ -122,36 +142,41 @@ class KproxyAssembly:
             adopt=lambda device, session: self.memory.adopt(device, session),
         )
         self.memory = self._memory_service()
-        self.listener = UdpListener(reactor=reactor, config=config.listen, receiver=self.intake.receiver)
+        self.listener = UdpListener(
+            reactor=reactor, config=config.listen, receiver=self.intake.receiver, inherited=inherited.flow
+        )
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
         self.inherited = Ledger()
         self.spool = self._spool_service(config.spool)
+        self.letters = self._dead_letters()
         self.delivery = DeliveryService(
             reactor=reactor,
             new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
             url=config.endpoints.flow,
             config=config.deliver,
             keeper=self.spool,
+            letters=self.letters,
         )
         self.refresh = self._refresh_service()
-        self.health = HealthService(reactor, config.web, self._overview())
+        self.health = HealthService(reactor, config.web, self._overview(), inherited=inherited.health)
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
         root = OrderedServices()
         for part in self._parts():
             part.setServiceParent(root)
+        CertificateReload(reactor=self._reactor, reload=self._tls.reload).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
 
     def _parts(self) -> tuple[IService, ...]:
-        spool = () if self.spool is None else (self.spool,)
-        backlog = () if self.spool is None else (self._backlog(self.spool),)
-        backend = (self.health, *spool, self.refresh, self.delivery, *backlog)
+        kept = [part for part in (self.letters, self.spool) if part is not None]
+        backlog = [] if self.spool is None else [self._backlog(self.spool)]
+        backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
         return (*backend, self.memory, self.pipelines, self.listener, self.stream_listener)
 
     def _silence(self) -> SilenceWatch:
@@ -184,6 +209,16 @@ class KproxyAssembly:
             lost=self._lost,
         )
 
+    def _dead_letters(self) -> DeadLetters | None:
+        if self.spool is None:
+            return None
+        return DeadLetters(
+            store=DeadLetterStore(self._config.state_dir / "spool" / "dead"),
+            offload=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+            clock=self._reactor,
+            wall=time.time,
+        )
+
     def _backlog(self, spool: SpoolService) -> BacklogService:
         return BacklogService(
             reactor=self._reactor,
@@ -196,6 +231,7 @@ class KproxyAssembly:
             live=self.delivery,
             config=self._config.deliver,
             wall=time.time,
+            letters=self.letters,
         )
 
     def _ledger(self, origin: Origin) -> Ledger:
@@ -210,6 +246,8 @@ class KproxyAssembly:
             tls=self._tls,
             credentials=self._config.credentials,
             user_agent=f"kproxy/{__version__}",
+            proxies=self._config.proxies,
+            offset=self._offset,
         )
 
     def _refresh_service(self) -> RefreshService:
@@ -243,6 +281,8 @@ class KproxyAssembly:
             inherited=self.inherited,
             refreshing=self.refresh,
             shard=self._config.shard,
+            log_lines_lost=self._log_lines_lost,
+            clock_check=self._offset.check,
         )
 
     def _list_changed(self, changes: Changes) -> None:
@@ -282,9 +322,14 @@ class KproxyAssembly:
             pipeline.ledger.drop("unregistered", message.flows)
 
 
-def kproxy_service(config: KproxyConfig, reactor: Any) -> IService:
+def kproxy_service(
+    config: KproxyConfig,
+    reactor: Any,
+    log_lines_lost: Callable[[], Mapping[str, int]] = dict,
+    inherited: Inherited = NOTHING_INHERITED,
+) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor).service()
+    return KproxyAssembly(config, reactor, log_lines_lost, inherited).service()
 
 
 def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:

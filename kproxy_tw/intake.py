@@ -92,6 +92,11 @@ def _new_session(
     )
 
 
+def _drop_unregistered(ledger: Ledger) -> None:
+    ledger.datagrams_received += 1
+    ledger.drop_datagram("unregistered")
+
+
 class Intake:
     """Takes every datagram that comes in.
 
@@ -222,7 +227,7 @@ class Intake:
             key = shown_address(address, datagram.port) if self._config.by_port else address
             inbox = self._inboxes.get(key) or self._first_of(address, key, datagram.received_ns)
             if device is None or inbox is None:
-                self._drop_unregistered()
+                _drop_unregistered(self.unregistered)
             else:
                 self._put(inbox, datagram.payload, datagram.port, datagram.received_ns)
 
@@ -312,13 +317,9 @@ class Intake:
             address, port, data, flow_type=flow_type, now=self._clock.seconds(), received_ns=received_ns
         )
         if verdict is Verdict.UNREGISTERED:
-            self._drop_unregistered()
+            _drop_unregistered(self.unregistered)
         elif verdict is Verdict.ASK:
             self._ask(address)
-
-    def _drop_unregistered(self) -> None:
-        self.unregistered.datagrams_received += 1
-        self.unregistered.drop_datagram("unregistered")
 
     def _forget(self, key: str) -> None:
         inbox = self._inboxes.pop(key, None)

@@ -90,6 +90,8 @@ class Overview:
     :ivar config: effective settings, secrets masked.
     :ivar shard: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
+    :ivar log_lines_lost: gives the lines that each log sink did not take.
+    :ivar clock_check: compares this machine's clock with the backend's.
     """
 
     instance_id: str
@@ -106,6 +108,8 @@ class Overview:
     inherited: Ledger
     refreshing: Refreshing
     shard: str = ""
+    log_lines_lost: Callable[[], Mapping[str, int]] = dict
+    clock_check: Callable[[], Check] | None = None
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -125,6 +129,7 @@ class Overview:
             totals=totals,
             streams=self.streaming.status(),
             shard=self.shard,
+            log_lines_lost=self.log_lines_lost(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -156,9 +161,13 @@ class Overview:
         return self.sources.unregistered(self.clock.seconds())
 
     def checks(self) -> Sequence[Check]:
-        """The device list, delivery, and the spool."""
-        checks = (self.refreshing.check(), self.delivering.check())
-        return checks if self.spool is None else (*checks, self.spool.check())
+        """The device list, delivery, the spool, and the clock."""
+        checks = [self.refreshing.check(), self.delivering.check()]
+        if self.spool is not None:
+            checks.append(self.spool.check())
+        if self.clock_check is not None:
+            checks.append(self.clock_check())
+        return checks
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger

@@ -260,6 +260,7 @@ class DaemonStatus:
     :ivar config: effective settings by flag name, secrets masked as ``***``.
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
+    :ivar log_lines_lost: by the sink that did not take them.
     """
 
     instance_id: str
@@ -273,3 +274,4 @@ class DaemonStatus:
     totals: Ledger
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
     shard: str = ""
+    log_lines_lost: Mapping[str, int] = attrs.Factory(dict)

@@ -158,7 +158,7 @@ class GrpcBackend(Service):
         if self._questions.answer(parameters):
             return
         for tunnel in self._tunnels:
-            if plain_address(tunnel.connection.device_ip) == parameters.device_ip:
+            if tunnel.connection.device_ip == parameters.device_ip:
                 tunnel.echo(parameters.metadata)
         for callback in self._pushed:
             callback(parameters)

@@ -91,7 +91,8 @@ class KbgpOverview:
     def checks(self) -> tuple[Check, ...]:
         """The checks behind ``/hc``; nothing is taken apart for them."""
         now = self.wall_ns() / 1e9
-        return (control_check(self.backend.status(), now, now - self.start_ns / 1e9),)
+        control = control_check(self.backend.status(), now, now - self.start_ns / 1e9)
+        return control, sessions_check(len(self.edge.table), self.edge.stalled(STALL_WARNING_SECONDS))
 
 
 class _Figures(NamedTuple):
@@ -145,6 +146,14 @@ def control_check(control: ControlStatus, now: float, uptime: float) -> Check:
     if not control.last_error:
         return Check(name=name, status="timeout", detail=f"not connected after {FIRST_CONNECT_SECONDS:.0f} s")
     return Check(name=name, status="failing", detail=detail)
+
+
+def sessions_check(sessions: int, stalled: int) -> Check:
+    """Judge the sessions: one that stands still is its router's trouble, all of them are ours."""
+    if sessions and stalled == sessions:
+        seconds = f"{STALL_WARNING_SECONDS:.0f} s"
+        return Check(name="sessions", status="failing", detail=f"in all {sessions} a side has not read for {seconds}")
+    return Check(name="sessions", status="ok", detail=f"{sessions} open, {stalled} stalled")
 
 
 def session_status(figures: _Figures) -> SessionStatus:

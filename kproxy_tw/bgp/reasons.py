@@ -36,7 +36,10 @@ _CAUSES = (
     ),
     ("WRONG_VERSION_NUMBER", "{target} does not speak TLS; is it the right port?"),
     ("UNSUPPORTED_PROTOCOL", "{target} speaks no TLS 1.2 or later"),
-    ("HTTP proxy returned response code 407", "the web proxy wants a user and a password; set them in HTTPS_PROXY"),
+    (
+        "HTTP proxy returned response code 407",
+        "the web proxy wants a user and a password, or other ones; see HTTPS_PROXY",
+    ),
     ("HTTP proxy returned response code", "the web proxy refused to connect to {target}"),
     ("DNS resolution failed", "the name of {target} was not found; check the name server, --target and --region"),
     ("Connection refused", "{target}, or the web proxy, refused the connection"),

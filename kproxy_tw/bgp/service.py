@@ -19,22 +19,19 @@ from kproxy_tw.bgp.config import EdgeConfig
 from kproxy_tw.bgp.counts import BgpCounts
 from kproxy_tw.bgp.denylist import DenyList
 from kproxy_tw.bgp.interfaces import Backend, Connection, Parameters
+from kproxy_tw.bgp.log_fields import MODULE, device_field, places
 from kproxy_tw.bgp.lookup.service import LookupService
 from kproxy_tw.bgp.md5.complaints import Complaints
 from kproxy_tw.bgp.notification import connection_rejected
 from kproxy_tw.bgp.protocol import RouterProtocol
 from kproxy_tw.bgp.refused import Refused
-from kproxy_tw.bgp.relay import Relay
+from kproxy_tw.bgp.relay import STALL_WARNING_SECONDS, Relay
 from kproxy_tw.bgp.sessions import Session, SessionTable
 from kproxy_tw.errors import BackendUnavailable
 from kproxy_tw.status import shown_address
 
 CHECK_SECONDS = 1.0
 """How often sessions are looked at for a side that does not read."""
-
-MODULE = "proxy/client-data"
-"""Stands in every line of the log about one connection, as in the original's."""
-
 
 QUIET_CAUSES = ("denied", "gone", "unknown", "shutdown")
 """Refusals that are told elsewhere, or are nobody's fault."""
@@ -206,7 +203,7 @@ class EdgeService(Service):
         self.counts.refuse(cause)
         quiet = cause in QUIET_CAUSES or not self._complaints.due(connection.device_ip, cause, self._reactor.seconds())
         level = self.log.debug if quiet else self.log.warn
-        level("connection refused: {reason}", reason=reason, cause=cause, **_places(connection))
+        level("connection refused: {reason}", reason=reason, cause=cause, **places(connection))
         return None
 
     # The way out.
@@ -257,29 +254,34 @@ class EdgeService(Service):
             )
 
     def _check_stalls(self) -> None:
-        for relay in tuple(self._relays.values()):
+        now = self._reactor.seconds()
+        for session, relay in tuple(self._relays.items()):
             relay.check_stall()
+            if relay.stalled_seconds() > STALL_WARNING_SECONDS and self._complaints.due(
+                session.connection.device_ip, "stall", now
+            ):
+                self.log.warn("a side of the session with {device} does not read", **_names(session))
 
     def _say(self, message: str, session: Session, **fields: object) -> None:
-        device = f"{session.company_id}:{session.device_name}:{session.device_id}"
-        self.log.info(message, device=device, **fields, **_places(session.connection))
+        self.log.info(message, **fields, **_names(session))
 
 
 def _peer(session: Session) -> str:
     return shown_address(session.connection.device_ip, session.connection.device_port)
 
 
-def _places(connection: Connection) -> dict[str, object]:
-    """The fields that every line about a connection has."""
-    return {
-        "module": MODULE,
-        "peer_addr": shown_address(connection.device_ip, connection.device_port),
-        "local_addr": shown_address(connection.proxy_ip, connection.proxy_port),
-        "session_id": connection.session_id,
-    }
+def _names(session: Session) -> dict[str, object]:
+    """The fields of a line about a session."""
+    device = device_field(
+        session.connection,
+        company_id=session.company_id,
+        name=session.device_name,
+        device_id=session.device_id,
+    )
+    return {"device": device, **places(session.connection)}
 
 
 def _denied_places(connection: Connection) -> dict[str, object]:
-    """The same under the names that this one line has in the original."""
-    places = _places(connection)
-    return {"peer_addr": places["peer_addr"], "local_addr": places["local_addr"], "sessid": places["session_id"]}
+    """Places under the names that this one line has in the original."""
+    fields = places(connection)
+    return {"peer_addr": fields["peer_addr"], "local_addr": fields["local_addr"], "sessid": fields["session_id"]}

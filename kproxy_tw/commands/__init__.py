@@ -10,6 +10,9 @@
 ``reactors``       the asyncio reactor with a monotonic clock
 ``signals``        SIGTERM and SIGINT end in exit status 0
 ``logs``           one line per event, by level, at a bounded rate
+``writers``        threads that write log lines, so that a blocked sink blocks nothing else
+``destinations``   syslog and logstash
+``notify``         readiness and signs of life for systemd
 ``exits``          exit statuses and the one line before them
 ``background``     how a daemon tells the shell that it runs, or why not
 ``run``            the console scripts

@@ -19,6 +19,7 @@ from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
 from kproxy_tw.pipeline import SampleConfig
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.proxies import proxies
 from kproxy_tw.upstream.regions import endpoints
 from kproxy_tw.upstream.tls import TlsConfig
 from kproxy_tw.web.service import WebConfig
@@ -38,6 +39,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         credentials=Credentials(options["api_email"] or "", options["api_token"] or ""),
         endpoints=endpoints(options["region"] or "", options["api"], options["flow_url"]),
         tls=_tls(options),
+        proxies=proxies(options["local_proxy"], options.environment),
         listen=ListenConfig(hosts=hosts, port=options["port"], receive_buffer=options["rcvbuf_size"]),
         streams=_streams(options),
         decode=DecodeOptions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from typing import Any
 
 from twisted.application.service import IService
@@ -10,8 +11,10 @@ from twisted.application.service import IService
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
+from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
+from kproxy_tw.listen.activation import inherited_sockets
 
 COLLECTION_THRESHOLDS = (100_000, 50, 1000)
 """For Python's cycle collector. A busy second leaves tens of thousands of record sets waiting, none of them in a
@@ -48,14 +51,17 @@ class Options(CommandOptions):
 
 def makeService(options: Options) -> IService:
     """Make the service of ``kproxy``."""
+    writers = LogWriters()
 
     def build(reactor: Any) -> IService:
+        # First of all: Twisted's endpoints, once imported, take the variables out of the environment.
+        inherited = inherited_sockets(os.environ)
         from kproxy_tw.assembly import kproxy_service
         from kproxy_tw.commands.configuration import kproxy_config
 
-        service = kproxy_service(kproxy_config(options), reactor)
+        service = kproxy_service(kproxy_config(options), reactor, writers.lost, inherited)
         gc.freeze()
         gc.set_threshold(*COLLECTION_THRESHOLDS)
         return service
 
-    return command_service(options, build)
+    return command_service(options, build, writers=writers)

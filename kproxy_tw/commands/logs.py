@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from functools import partial
+from typing import TextIO
 
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
     ILogObserver,
-    LegacyLogObserverWrapper,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
+    LogPublisher,
     eventAsText,
     formatTime,
 )
 from twisted.python.logfile import LogFile
 from zope.interface import implementer
+
+import attrs
+
+from kproxy_tw.commands.destinations import (
+    LogstashSocket,
+    LogstashTarget,
+    SyslogSocket,
+    logstash_line,
+    severity,
+    syslog_line,
+)
+from kproxy_tw.commands.writers import LineWriter, LogWriters, Write, write_all
+
+Line = Callable[[LogEvent], bytes | None]
+"""Makes a line of an event; ``None`` when it has nothing to say."""
 
 #: Lines per second over a longer time, and how many may come at once; errors are not limited.
 LINES_PER_SECOND = 100.0
@@ -53,11 +70,9 @@ def event_text(event: LogEvent) -> str | None:
     Control characters from outside cannot forge lines or drive a terminal: they are shown escaped, and what follows
     a line break is indented by a tab.
     """
-    message = eventAsText(event, includeTimestamp=False, includeSystem=False)
-    if not message:
+    safe = _safe_text(event)
+    if not safe:
         return None
-    safe = "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in message)
-    safe = safe[:MAX_EVENT].rstrip("\n").replace("\n", "\n\t")
     level = event.get("log_level")
     return "{} {} {} {}\n".format(
         formatTime(event.get("log_time")),
@@ -65,6 +80,12 @@ def event_text(event: LogEvent) -> str | None:
         event.get("log_namespace", "-"),
         safe,
     )
+
+
+def _safe_text(event: LogEvent) -> str:
+    message = eventAsText(event, includeTimestamp=False, includeSystem=False)
+    safe = "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in message)
+    return safe[:MAX_EVENT].rstrip("\n").replace("\n", "\n\t")
 
 
 @implementer(ILogObserver)
@@ -139,31 +160,114 @@ def log_observer(level: str, sink: ILogObserver, seconds: Callable[[], float]) -
     return observer
 
 
+@attrs.frozen(kw_only=True)
+class LogChoice:
+    """What the command line says of the log.
+
+    :ivar command: our name.
+    :ivar stdout, syslog, logstash: the flags.
+    """
+
+    command: str
+    stdout: bool = False
+    syslog: bool = False
+    logstash: LogstashTarget | None = None
+
+
 def chosen_sink(
-    twistd: Mapping[str, object], *, stdout: bool, reactor: IReactorFromThreads, text: EventText = event_text
+    twistd: Mapping[str, object],
+    choice: LogChoice,
+    *,
+    writers: LogWriters,
+    reactor: IReactorFromThreads,
+    text: EventText = event_text,
 ) -> ILogObserver:
-    """Open what twistd's own options name: syslog, a file, or standard output.
+    """Open what the flags and twistd's own options name: syslog, a file, or standard output; and logstash besides.
 
     As with twistd's own log, SIGUSR1 begins a new file.
 
     :param twistd: options in front of the command's name.
-    :param stdout: ``-stdout`` was given; it wins.
     :param reactor: rotates the file when the signal comes.
     :param text: makes a line of an event.
     """
-    name = str(twistd.get("logfile") or "")
-    if stdout:
-        return text_observer(sys.stdout, text)
-    if twistd.get("syslog"):
-        from twisted.python.syslog import SyslogObserver
+    sink = _main_sink(twistd, choice, writers, reactor, _lines(text))
+    if choice.logstash is None:
+        return sink
 
-        legacy: Any = SyslogObserver(str(twistd.get("prefix"))).emit
-        return LegacyLogObserverWrapper(legacy)
-    if name == "-" or (twistd.get("nodaemon") and not name):
-        return text_observer(sys.stdout, text)
+    def line(event: LogEvent) -> bytes | None:
+        text = _safe_text(event)
+        level = getattr(event.get("log_level"), "name", "info")
+        at = event.get("log_time") or time.time()
+        return logstash_line(choice.command, level, event.get("log_namespace", "-"), text, at) if text else None
+
+    return LogPublisher(sink, _written("logstash", LogstashSocket(choice.logstash), line, writers))
+
+
+def _main_sink(
+    twistd: Mapping[str, object], choice: LogChoice, writers: LogWriters, reactor: IReactorFromThreads, line: Line
+) -> ILogObserver:
+    name = str(twistd.get("logfile") or "")
+    if not choice.stdout and (choice.syslog or twistd.get("syslog")):
+        return _syslog(choice.command, writers)
+    if choice.stdout or name == "-" or (twistd.get("nodaemon") and not name):
+        return _written("stdout", write_all(sys.stdout.fileno()), line, writers)
     file = LogFile.fromFullPath(name or "twistd.log", LOG_FILE_BYTES, maxRotatedFiles=LOG_FILES_KEPT)
-    signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(file.rotate))
-    return text_observer(file, text)
+
+    def write(data: bytes) -> None:
+        file.write(data.decode())
+        file.flush()
+
+    observer = _written("file", write, line, writers)
+    rotate = partial(observer.writer.between_lines, file.rotate)
+    signal.signal(signal.SIGUSR1, lambda number, frame: reactor.callFromThread(rotate))
+    return observer
+
+
+def _syslog(command: str, writers: LogWriters) -> ILogObserver:
+    def line(event: LogEvent) -> bytes | None:
+        text = _safe_text(event)
+        namespace = event.get("log_namespace", "-")
+        return syslog_line(command, severity(event), f"{namespace} {text}") if text else None
+
+    return _written("syslog", SyslogSocket(), line, writers)
+
+
+@implementer(ILogObserver)
+class WrittenLines:
+    """Hands each event, as a line, to a writer."""
+
+    def __init__(self, writer: LineWriter, line: Line) -> None:
+        self.writer = writer
+        self._line = line
+
+    def __call__(self, event: LogEvent) -> None:
+        """Take one event."""
+        line = self._line(event)
+        if line:
+            self.writer.put(line)
+
+
+def _written(name: str, write: Write, line: Line, writers: LogWriters) -> WrittenLines:
+    def tell(count: int) -> bytes:
+        event = {
+            "log_time": time.time(),
+            "log_level": LogLevel.warn,
+            "log_namespace": __name__,
+            "log_format": "{count} log lines are lost, {name} did not take them",
+            "count": count,
+            "name": name,
+        }
+        return line(event) or b""
+
+    return WrittenLines(writers.open(name, write, tell), line)
+
+
+def _lines(text: EventText) -> Line:
+    def line(event: LogEvent) -> bytes | None:
+        told = text(event)
+        return told.encode(errors="replace") if told else None
+
+    return line
 
 
 def text_observer(stream: TextIO, text: EventText = event_text) -> ILogObserver:

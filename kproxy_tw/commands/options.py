@@ -41,7 +41,7 @@ class CommandOptions(usage.Options):
         :param environment: the process's own when ``None``.
         """
         super().__init__()
-        self._environment = os.environ if environment is None else environment
+        self.environment: Mapping[str, str] = os.environ if environment is None else environment
         self._table = {flag.key: flag for flag in self.flags}
         self._origins: dict[str, Origin] = dict.fromkeys(self._table, "default")
         self.update({key: flag.initial() for key, flag in self._table.items()})
@@ -131,7 +131,7 @@ class CommandOptions(usage.Options):
 
     def _take_environment(self) -> None:
         for key, flag in self._table.items():
-            text = self._environment.get(flag.environment, "") if flag.environment else ""
+            text = self.environment.get(flag.environment, "") if flag.environment else ""
             if not text:
                 continue
             try:

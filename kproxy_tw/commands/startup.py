@@ -18,12 +18,15 @@ from twisted.logger import ILogObserver, Logger, LogPublisher
 from twisted.python.failure import Failure
 
 from kproxy_tw.commands.background import StartReport, leave_shell_behind
+from kproxy_tw.commands.destinations import logstash_target
 from kproxy_tw.commands.exits import Exit, fail_start, failure_line
-from kproxy_tw.commands.logs import chosen_sink, log_observer
+from kproxy_tw.commands.logs import LogChoice, chosen_sink, log_observer
+from kproxy_tw.commands.notify import Notifier
 from kproxy_tw.commands.open_files import raise_open_files
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.reactors import asyncio_reactor
 from kproxy_tw.commands.signals import StopOnSignal
+from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError, KproxyError
 from kproxy_tw.status import shown_address
 
@@ -40,23 +43,36 @@ STOP_SECONDS = 10.0
 
 
 def command_service(
-    options: CommandOptions, build: Callable[[Any], IService], *, also_log_to: ILogObserver | None = None
+    options: CommandOptions,
+    build: Callable[[Any], IService],
+    *,
+    writers: LogWriters | None = None,
+    also_log_to: ILogObserver | None = None,
 ) -> CommandService:
     """Build the service of one daemon, as ``makeService`` returns it.
 
     :param build: makes the daemon's service from the reactor; a :exc:`ConfigError` that it raises ends the process
         with status 78, any other :exc:`KproxyError` or ``OSError`` with status 1.
+    :param writers: write the log, if ``build`` wants to know of them.
     :param also_log_to: sees what the log shows.
     :raises SystemExit: the daemon cannot start; the line is written.
     """
     raise_open_files()
     reactor = asyncio_reactor()
     try:
+        logstash_target(options.get("logstash"))
         service = build(reactor)
     except (KproxyError, OSError) as problem:
         fail_start(options.command, status_of(problem), str(problem))
     report = None if options.foreground() else leave_shell_behind()
-    return CommandService(service, options=options, reactor=reactor, report=report, also_log_to=also_log_to)
+    return CommandService(
+        service,
+        options=options,
+        reactor=reactor,
+        report=report,
+        writers=writers or LogWriters(),
+        also_log_to=also_log_to,
+    )
 
 
 def status_of(problem: Exception) -> Exit:
@@ -82,6 +98,7 @@ class CommandService(MultiService):
     :param options: its command line.
     :param reactor: the process's reactor.
     :param report: where a background daemon reports its start; ``None`` in the foreground.
+    :param writers: write the log.
     :param also_log_to: sees what the log shows.
     """
 
@@ -92,22 +109,31 @@ class CommandService(MultiService):
         options: CommandOptions,
         reactor: Any,
         report: StartReport | None,
+        writers: LogWriters,
         also_log_to: ILogObserver | None = None,
     ) -> None:
         super().__init__()
         self._options = options
         self._reactor = reactor
         self._report = report
+        self._writers = writers
         self._also_log_to = also_log_to
         StopOnSignal(reactor).setServiceParent(self)
         service.setServiceParent(self)
+        Notifier(reactor=reactor, environment=os.environ, pid=os.getpid()).setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """Join the application, and choose where it logs to."""
         super().setServiceParent(parent)
         options = self._options
+        choice = LogChoice(
+            command=options.command,
+            stdout=bool(options.get("stdout")),
+            syslog=bool(options.get("syslog")),
+            logstash=logstash_target(options.get("logstash")),
+        )
         sink = chosen_sink(
-            options.twistd(), stdout=bool(options.get("stdout")), reactor=self._reactor, text=options.event_text()
+            options.twistd(), choice, writers=self._writers, reactor=self._reactor, text=options.event_text()
         )
         if self._also_log_to is not None:
             sink = LogPublisher(sink, self._also_log_to)
@@ -128,6 +154,7 @@ class CommandService(MultiService):
         for warning in self._options.warnings():
             log.warn("{warning}", warning=warning)
         self._guarded(super().startService)
+        self._reactor.callWhenRunning(self._writers.start)
         if self._report is not None:
             self._reactor.callWhenRunning(self._report.started)
 

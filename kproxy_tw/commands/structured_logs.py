@@ -89,17 +89,21 @@ def _time(event: LogEvent) -> str:
 def _fields(event: LogEvent, message: str) -> dict[str, object]:
     """The event's own fields under their documented names; one that is the whole message is not repeated."""
     return {
-        DASHED.get(name, name): MASK if is_secret(name) else _value(value)
+        DASHED.get(name, name): _masked(value) if is_secret(name) else _value(value)
         for name, value in event.items()
         if not name.startswith("log_") and name not in _NOT_FIELDS and value != message
     }
+
+
+def _masked(value: object) -> object:
+    return [MASK] * len(value) if isinstance(value, list | tuple) else MASK
 
 
 def _value(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
-        return {str(name): MASK if is_secret(str(name)) else _value(inner) for name, inner in value.items()}
+        return {str(name): _masked(inner) if is_secret(str(name)) else _value(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_value(inner) for inner in value]
     return str(value)[:MAX_VALUE]
@@ -108,4 +112,4 @@ def _value(value: object) -> object:
 def _word(value: object) -> str:
     if isinstance(value, str):
         return value if _PLAIN.fullmatch(value) else json.dumps(value)
-    return json.dumps(value)
+    return json.dumps(value, separators=(",", ":"))

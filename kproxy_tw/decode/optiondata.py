@@ -153,11 +153,6 @@ class DomainOptions:
     @property
     def sampling(self) -> SamplingTable:
         """The rates, as conversion needs them; made anew when a row has changed, in whichever thread asks."""
-        whole = self._of_exporter()
-        return whole.sampling if whole is not None and self._own_sampling.is_empty else self._own_sampling
-
-    @property
-    def _own_sampling(self) -> SamplingTable:
         if self._stale:
             self._stale = False  # first: what changes from here on makes it stale again
             self._table = sampling_table(
@@ -165,15 +160,14 @@ class DomainOptions:
                 self.interface_rates.copy(),
                 self.explicit.rate if self.explicit else 0.0,
             )
-        return self._table
+        whole = self._of_exporter()
+        return whole.sampling if whole is not None and self._table.is_empty else self._table
 
     def names(self, table: NameTable) -> Mapping[int, Names]:
         """One of the tables of names."""
-        own, whole = self._names_of(table), self._of_exporter()
+        own = {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
+        whole = self._of_exporter()
         return whole.names(table) if whole is not None and not own else own
-
-    def _names_of(self, table: NameTable) -> Mapping[int, Names]:
-        return {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
 
     @property
     def rows(self) -> int:

@@ -17,8 +17,9 @@ import attrs
 from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
-from kproxy_tw.deliver.keeper import Keeper, NoKeeper
+from kproxy_tw.deliver.keeper import Keeper, Letters, NoKeeper, NoLetters
 from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.parking import Parking
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
 from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
 from kproxy_tw.deliver.spool.record import BatchId, Origin
@@ -41,6 +42,7 @@ LOG_EVERY = 60
 _TOLD = {
     Fate.RETRY: "cannot deliver for {sender}: {error}; will try again",
     Fate.HOLD: "cannot deliver for {sender}: {error}; messages are held, with one attempt a minute",
+    Fate.REFUSE: "a message of {sender} was refused: {error}; it is tried three times over ten minutes",
     Fate.REJECT: "a message of {sender} is lost: {error}",
 }
 
@@ -107,6 +109,7 @@ class DeviceSender:
     :param room: shared with the other senders.
     :param origin: what the messages are numbered under.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
+    :param letters: has messages that the backend refuses for good.
     :param wall: seconds since 1970, for ``Retry-After`` dates.
     :param uniform: draws the jitter of the waits.
     :ivar bytes_sent: of the messages that it has delivered.
@@ -126,6 +129,7 @@ class DeviceSender:
         room: SharedRoom,
         origin: Origin,
         keeper: Keeper | None = None,
+        letters: Letters | None = None,
         wall: Callable[[], float] = time.time,
         uniform: Uniform = random.uniform,
     ) -> None:
@@ -141,6 +145,8 @@ class DeviceSender:
         self._condition = Condition()
         self._origin = origin
         self._keeper = keeper or NoKeeper()
+        self._letters = letters or NoLetters()
+        self._parking = Parking(reactor, self._try_again)
         self._numbers = count(1)
         self._room = room
         self._queue = MessageQueue(
@@ -202,7 +208,7 @@ class DeviceSender:
 
     def discard(self, reason: str) -> None:
         """Keep or drop what waits, except the message under way."""
-        for message in self._queue.clear():
+        for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
 
     def status(self) -> SenderStatus:
@@ -215,8 +221,8 @@ class DeviceSender:
             last_error=condition.last_error,
             last_attempt=condition.last_attempt,
             retry_in_ms=max(0, round((self._retry_at - now) * 1000)) if self._pause is not None else 0,
-            queue_length=len(self._queue),
-            queue_bytes=self._queue.bytes,
+            queue_length=len(self._queue) + len(self._parking),
+            queue_bytes=self._queue.bytes + self._parking.bytes,
             queue_highwater=self._queue.highwater,
             oldest_ms=round((now - oldest.created) * 1000) if oldest is not None else 0,
             problem=condition.problem(
@@ -255,8 +261,8 @@ class DeviceSender:
             if said.fate is Fate.DELIVERED:
                 self._acknowledged(message)
                 return True
-            if said.fate is Fate.REJECT:
-                self._drop(message, "rejected")
+            if said.fate in (Fate.REFUSE, Fate.REJECT):
+                self._refused(message, said.fate)
                 return True
             hold = self._config.hold_seconds
             if not await self._wait(hold if said.fate is Fate.HOLD else said.wait + backoff.next()):
@@ -292,6 +298,19 @@ class DeviceSender:
             tell = self.log.warn if said.fate is Fate.RETRY else self.log.error
             tell(_TOLD[said.fate], sender=self._sender_id, error=error)
         return said
+
+    def _refused(self, message: Message, fate: Fate) -> None:
+        """Try it again later, or set it aside for good."""
+        if fate is Fate.REFUSE and self._parking.park(message):
+            return
+        self._letters.keep(message.batch, message.body, self._condition.last_status)
+        self._drop(message, "rejected")
+
+    def _try_again(self, message: Message) -> None:
+        if not len(self._queue):
+            self._condition.waits(self._reactor.seconds())
+        self._queue.push(message)
+        self._start()
 
     def _give_up(self, message: Message, reason: str) -> None:
         """Memory is to forget a message: it is kept elsewhere, or dropped."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.spool.record import BatchId
 
 
 class Keeper(Protocol):
@@ -32,3 +33,17 @@ class NoKeeper:
     def take_over(self, message: Message) -> bool:
         """It is dropped."""
         return False
+
+
+class Letters(Protocol):
+    """Who sets messages aside that the backend refuses for good."""
+
+    def keep(self, batch: BatchId | None, body: bytes, status: int) -> None:
+        """Set one aside. Never blocks, never fails. :param status: the answer."""
+
+
+class NoLetters:
+    """Sets nothing aside."""
+
+    def keep(self, batch: BatchId | None, body: bytes, status: int) -> None:
+        """Nothing is done."""

@@ -15,13 +15,20 @@ MAX_RETRY_AFTER_SECONDS = 600.0
 
 MAX_RETRY_AFTER_LENGTH = 64
 
+TOO_LARGE = 413
+
 
 class Fate(Enum):
-    """What becomes of a message after an attempt to deliver it."""
+    """What becomes of a message after an attempt to deliver it.
+
+    ``REFUSE``: the backend says that it is wrong, which may be a passing fault of the backend; ``REJECT``: it will
+    never be taken.
+    """
 
     DELIVERED = "delivered"
     RETRY = "retry"
     HOLD = "hold"
+    REFUSE = "refuse"
     REJECT = "reject"
 
 
@@ -37,7 +44,7 @@ def verdict(status: int, retry_after: str | None, now_wall: float) -> Verdict:
     """Judge a complete answer.
 
     Every 2xx is a success, not 200 alone: RFC 9110 section 15.3 defines the class as "received, understood, and
-    accepted", so that to send the message again would count its flows twice. 3xx are rejected because credentials
+    accepted", so that to send the message again would count its flows twice. 3xx are refusals because credentials
     do not follow a redirect.
 
     :param retry_after: the header of that name, seconds or a date (RFC 9110 section 10.2.3).
@@ -49,7 +56,7 @@ def verdict(status: int, retry_after: str | None, now_wall: float) -> Verdict:
         return Verdict(Fate.RETRY, _seconds(retry_after, now_wall))
     if status in (401, 403):
         return Verdict(Fate.HOLD)
-    return Verdict(Fate.REJECT)
+    return Verdict(Fate.REJECT if status == TOO_LARGE else Fate.REFUSE)
 
 
 def _seconds(retry_after: str | None, now_wall: float) -> float:

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
-from kproxy_tw.deliver.keeper import Keeper
+from kproxy_tw.deliver.keeper import Keeper, Letters
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.target import Recipient, sender_id
@@ -31,6 +31,7 @@ class DeliveryService(Service):
     :param new_sessions: makes the two sessions of one device; they connect when they are first used.
     :param url: the flow endpoint.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
+    :param letters: has messages that the backend refuses for good.
     :param wall: seconds since 1970.
     :param uniform: draws the jitter of the waits.
     """
@@ -45,6 +46,7 @@ class DeliveryService(Service):
         url: str,
         config: DeliverConfig,
         keeper: Keeper | None = None,
+        letters: Letters | None = None,
         wall: Callable[[], float] = time.time,
         uniform: Uniform = random.uniform,
     ) -> None:
@@ -53,6 +55,7 @@ class DeliveryService(Service):
         self._url = url
         self._config = config
         self._keeper = keeper
+        self._letters = letters
         # A ledger of which records are in flight is kept by whoever counts them.
         self._books: WeakValueDictionary[Origin, Ledger] = WeakValueDictionary()
         self._wall = wall
@@ -87,6 +90,7 @@ class DeliveryService(Service):
             room=self._room,
             origin=self._new_origin(device.device_id, ledger),
             keeper=self._keeper,
+            letters=self._letters,
             wall=self._wall,
             uniform=self._uniform,
         )

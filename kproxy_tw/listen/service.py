@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -120,25 +121,48 @@ class UdpListener(Service):
     """One socket per configured address; all datagrams go to ``receiver``.
 
     A port that is in use raises :exc:`twisted.internet.error.CannotListenError` at start.
+
+    :param inherited: sockets that are bound already; when there are any, no other is opened.
     """
 
     log = Logger()
 
-    def __init__(self, *, reactor: Any, config: ListenConfig, receiver: DatagramReceiver) -> None:
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        config: ListenConfig,
+        receiver: DatagramReceiver,
+        inherited: Sequence[socket.socket] = (),
+    ) -> None:
         self._reactor = reactor
         self._config = config
         self._receiver = receiver
+        self._inherited = inherited
         self._ports: list[Any] = []
 
     def startService(self) -> None:
-        """Bind every address."""
+        """Bind every address, or take the sockets that are."""
         super().startService()
-        for host in self._config.hosts:
+        for sock in self._inherited:
+            self._listen(self._adopted(sock), sock.getsockname()[0])
+            sock.close()
+        for host in () if self._inherited else self._config.hosts:
             protocol = FlowProtocol(self._receiver)
-            port = FlowPort(self._config.port, protocol, host, reactor=self._reactor)
-            port.startListening()
-            self._ports.append(port)
-            self._enlarge(port, host)
+            self._listen(FlowPort(self._config.port, protocol, host, reactor=self._reactor), host)
+
+    def _listen(self, port: FlowPort, host: str) -> None:
+        port.startListening()
+        self._ports.append(port)
+        self._enlarge(port, host)
+
+    def _adopted(self, sock: socket.socket) -> FlowPort:
+        """A port on a duplicate of a bound socket."""
+        sock.setblocking(False)
+        protocol: Any = FlowProtocol(self._receiver)
+        port: Any = FlowPort._fromListeningDescriptor(self._reactor, sock.fileno(), sock.family, protocol, 8192)
+        adopted: FlowPort = port
+        return adopted
 
     async def _close(self) -> None:
         ports, self._ports = self._ports, []

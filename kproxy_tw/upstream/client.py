@@ -29,7 +29,9 @@ from kproxy_tw.errors import UpstreamError
 from kproxy_tw.interfaces import Answer
 from kproxy_tw.upstream.answer import HttpAnswer
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.protocol import Links
+from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.tls import TlsPolicy
 
 IDLE_SECONDS = 30
@@ -37,6 +39,8 @@ IDLE_SECONDS = 30
 
 CLOSE_SECONDS = 0.5
 """How long a server may take to say goodbye."""
+
+NO_PROXIES = Proxies()
 
 MAX_WAITING = 256
 """Requests that may wait for the one under way."""
@@ -105,12 +109,24 @@ class HttpsSession:
 
     :param tls: shared by all sessions of the process.
     :param user_agent: product and version, ``kproxy/1.0``.
+    :param proxies: which hosts are reached through a proxy.
+    :param offset: is told the date of each answer.
     """
 
-    def __init__(self, *, reactor: Any, tls: TlsPolicy, credentials: Credentials, user_agent: str) -> None:
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        tls: TlsPolicy,
+        credentials: Credentials,
+        user_agent: str,
+        proxies: Proxies = NO_PROXIES,
+        offset: ClockOffset | None = None,
+    ) -> None:
+        self._offset = offset
         self._reactor = reactor
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **credentials.headers()}
-        self._links = Links(reactor=reactor, tls=tls)
+        self._links = Links(reactor=reactor, tls=tls, proxies=proxies)
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 1
         self._pool.retryAutomatically = False
@@ -190,7 +206,10 @@ class HttpsSession:
             await collect(response, collector.add)
         except _NETWORK as error:
             raise UpstreamError(_explain(error, urlsplit(url).netloc, self._links.refusal)) from error
-        return HttpAnswer(status=response.code, headers=_last_values(response.headers), body=collector.body())
+        fields = _last_values(response.headers)
+        if self._offset is not None:
+            self._offset.note(fields.get("date"))
+        return HttpAnswer(status=response.code, headers=fields, body=collector.body())
 
 
 def _fail(outcome: Deferred[Answer] | None, problem: str) -> None:

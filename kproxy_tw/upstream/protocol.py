@@ -20,8 +20,10 @@ from zope.interface import implementer
 from OpenSSL import SSL
 
 from kproxy_tw.errors import UpstreamError
+from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import is_loopback
 from kproxy_tw.upstream.tls import TlsPolicy
+from kproxy_tw.upstream.tunnel.protocol import TunnelEndpoint
 
 CONNECT_SECONDS = 10.0
 """For TCP, per address of the host."""
@@ -96,13 +98,15 @@ class _LinkEndpoint:
 class Links:
     """Opens the connections of one session and knows those that are open.
 
+    :param proxies: which hosts are reached through a proxy.
     :ivar refusal: why the last server certificate was refused; empty if none was since :meth:`begin`.
     """
 
-    def __init__(self, *, reactor: Any, tls: TlsPolicy) -> None:
+    def __init__(self, *, reactor: Any, tls: TlsPolicy, proxies: Proxies) -> None:
         self.refusal = ""
         self._reactor = reactor
         self._tls = tls
+        self._proxies = proxies
         self._open: set[Link] = set()
         self._connecting: set[Deferred[Any]] = set()
         self._waiting: list[Deferred[None]] = []
@@ -118,10 +122,19 @@ class Links:
         return _LinkEndpoint(lambda: self._endpoint(uri), self)
 
     def _endpoint(self, uri: URI) -> IStreamClientEndpoint:
-        endpoint = HostnameEndpoint(self._reactor, uri.host.decode("ascii"), uri.port, timeout=CONNECT_SECONDS)
+        host = uri.host.decode("ascii")
+        endpoint = self._way(host, uri.port)
         if uri.scheme == b"http":
             return endpoint
         return wrapClientTLS(self._tls.creatorForNetloc(uri.host, uri.port), endpoint, self._reactor)
+
+    def _way(self, host: str, port: int) -> IStreamClientEndpoint:
+        """Straight to the host, or through the proxy that leads to it."""
+        proxy = self._proxies.route(host, port)
+        if proxy is None:
+            return HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_SECONDS)
+        inner = HostnameEndpoint(self._reactor, proxy.host, proxy.port, timeout=CONNECT_SECONDS)
+        return TunnelEndpoint(inner, proxy=proxy, host=host, port=port, reactor=self._reactor)
 
     def begin(self) -> None:
         """A request starts: count what comes before the head of its answer is complete."""

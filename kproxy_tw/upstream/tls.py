@@ -1,6 +1,6 @@
 """TLS towards the backend: verified by name, version 1.2 at least, nothing to switch that off.
 
-Certificates are read from disk once, when the policy is made, so that a wrong file stops the start.
+Certificates are read from disk when the policy is made, so that a wrong file stops the start, and on :meth:`reload`.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class TlsPolicy:
     """
 
     def __init__(self, config: TlsConfig) -> None:
-        self._trust = _authorities(config.ca_file) if config.ca_file else platformTrust()
-        self._own = own_certificate(config)
+        self._config = config
+        self._trust, self._own = _read_files(config)
         self._alerts_sent: WeakKeyDictionary[SSL.Connection, int] = WeakKeyDictionary()
         self._creators: dict[str, IOpenSSLClientConnectionCreator] = {}
 
@@ -107,6 +107,14 @@ class TlsPolicy:
                 self._creators.clear()
             self._creators[name] = self._creator(name)
         return self._creators[name]
+
+    def reload(self) -> None:
+        """Read the files again; connections that are made from now on use them.
+
+        :raises ConfigError: one cannot be used; then all stays as it was.
+        """
+        self._trust, self._own = _read_files(self._config)
+        self._creators.clear()
 
     def reason_refused(self, connection: SSL.Connection) -> str:
         """Why ``connection`` did not take the server's certificate, in words; empty if that is not known."""
@@ -122,6 +130,10 @@ class TlsPolicy:
             }
         inner = optionsForClientTLS(hostname, trustRoot=self._trust, extraCertificateOptions=options)
         return _NotingCreator(inner, self._alerts_sent)
+
+
+def _read_files(config: TlsConfig) -> tuple[Any, OwnCertificate | None]:
+    return _authorities(config.ca_file) if config.ca_file else platformTrust(), own_certificate(config)
 
 
 def _read(flag: str, name: str) -> bytes:

@@ -126,7 +126,10 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     connected = GaugeMetricFamily("kproxy_upstream_connected", "Whether the last exchange worked.", labels=["url"])
     for endpoint in daemon.upstream:
         connected.add_metric([safe_text(endpoint.url)], int(endpoint.connected))
-    yield from (drops, buffers, connected)
+    lines = CounterMetricFamily("kproxy_log_lines_lost", "Log lines that their sink did not take.", labels=["sink"])
+    for sink, count in daemon.log_lines_lost.items():
+        lines.add_metric([sink], count)
+    yield from (drops, buffers, connected, lines)
     yield GaugeMetricFamily("kproxy_spool_bytes", "Bytes that wait to be sent.", daemon.spool.get("Bytes", 0))
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
 

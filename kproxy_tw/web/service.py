@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.application.service import Service
@@ -43,11 +44,22 @@ class HealthService(Service):
     :param config: where to listen.
     :param status: whom to ask.
     :param renderer: makes the pages; by default of our own templates.
+    :param inherited: a socket that listens already, in place of ``config``'s address.
     """
 
-    def __init__(self, reactor: Any, config: WebConfig, status: ProxyStatus, renderer: Renderer | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        config: WebConfig,
+        status: ProxyStatus,
+        renderer: Renderer | None = None,
+        inherited: socket.socket | None = None,
+    ) -> None:
         self._reactor = reactor
         self._config = config
+        self._inherited = inherited
+        if inherited is not None:
+            self._config = attrs.evolve(config, interface=inherited.getsockname()[0], port=inherited.getsockname()[1])
         self._app = AdminApp(status, renderer or Renderer(), reactor)
         self._factory: HealthFactory | None = None
         self._port: IListeningPort | None = None
@@ -60,7 +72,7 @@ class HealthService(Service):
         limits = SiteLimits(hosts=HostPolicy(self._config.interface, self._config.hosts))
         site = build_site(self._app.resource(), limits, self._reactor)
         factory = HealthFactory(lambda: self._app.in_turn(text_report), site, 2 * limits.connections, self._reactor)
-        self._port = self._reactor.listenTCP(self._config.port, factory, interface=self._config.interface)
+        self._port = self._listen(factory)
         self._factory = factory
         super().startService()
         log.info("page and health port on http://{host}/", host=shown_address(self._config.interface, self.port))
@@ -69,6 +81,15 @@ class HealthService(Service):
                 "the health port listens on {interface}: everybody who reaches it can read the pages",
                 interface=self._config.interface,
             )
+
+    def _listen(self, factory: HealthFactory) -> IListeningPort:
+        if self._inherited is None:
+            port: IListeningPort = self._reactor.listenTCP(self._config.port, factory, interface=self._config.interface)
+            return port
+        self._inherited.setblocking(False)
+        port = self._reactor.adoptStreamPort(self._inherited.fileno(), self._inherited.family, factory)
+        self._inherited.close()  # the port has a duplicate
+        return port
 
     def stopService(self) -> Deferred[None]:
         """Stop listening and cut every connection; fires when the port is free."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
+import pytest
 from pytest_twisted import ensureDeferred
 
 from kproxy_tw.bgp.interfaces import ControlStatus
-from kproxy_tw.bgp.overview import KbgpOverview
+from kproxy_tw.bgp.overview import KbgpOverview, sessions_check
 from kproxy_tw.bgp.status import KbgpSettings
 from kproxy_tw.testing.bgp_backend import RecordingBackend, unknown_device
 from tests.bgp.bgp_messages import KEEPALIVE, capability, open_message
@@ -93,6 +94,14 @@ async def test_a_held_moment_does_not_change() -> None:
 async def test_checks_follow_the_control_stream() -> None:
     """The backend's word is what health is made of."""
     one = edge(RecordingBackend(control=ControlStatus(last_error="refused", messages_received=1)))
-    (check,) = overview(one).checks()
-    assert (check.status, check.detail) == ("failing", "refused")
+    control, sessions = overview(one).checks()
+    assert (control.status, control.detail, sessions.status) == ("failing", "refused", "ok")
     await one.stop()
+
+
+@pytest.mark.parametrize(
+    ("sessions", "stalled", "word"), [(0, 0, "ok"), (3, 0, "ok"), (3, 2, "ok"), (3, 3, "failing"), (1, 1, "failing")]
+)
+def test_sessions_that_stand_still(sessions: int, stalled: int, word: str) -> None:
+    """One router that does not read must not take the agent out of service; when all sessions stand still it is."""
+    assert sessions_check(sessions, stalled).status == word

@@ -43,6 +43,28 @@ def test_for_people() -> None:
     )
 
 
+def test_the_documented_line_about_a_stream() -> None:
+    """The public documentation's sample, but for the token."""
+    metadata = {"backend-pin": ["42b0e9c9"], "counter-down": ["0"], "x-ch-auth-api-token": ["canary"]}
+    line = LOG.human(
+        event(
+            "opening Data stream",
+            client_metadata=metadata,
+            device="1289:a6r_kx1_gobgpd:127353-ipv4",
+            local_addr="10.250.12.10:179",
+            module="proxy/client-data",
+            peer_addr="10.250.15.1:65411",
+            session_id="cbce1788",
+        )
+    )
+    assert line == (
+        "2023-07-25T17:01:49.870Z INF opening Data stream"
+        ' client-metadata={"backend-pin":["42b0e9c9"],"counter-down":["0"],"x-ch-auth-api-token":["***"]}'
+        " device=1289:a6r_kx1_gobgpd:127353-ipv4 local-addr=10.250.12.10:179 module=proxy/client-data"
+        " peer-addr=10.250.15.1:65411 service=ktbgp-agent session-id=cbce1788\n"
+    )
+
+
 def test_for_machines() -> None:
     """The same as one line of JSON with the same names and types."""
     line = LOG.machine(event("Deny-listed", **DENIED))
@@ -112,7 +134,7 @@ def test_values_with_blanks_are_quoted() -> None:
     """So that a field ends where it ends."""
     line = LOG.human(event("x", reason='he said "no"', count=3, on=True, none=None, names=["a", "b"]))
     assert line is not None
-    assert line.endswith('count=3 names=["a", "b"] none=null on=true reason="he said \\"no\\"" service=ktbgp-agent\n')
+    assert line.endswith('count=3 names=["a","b"] none=null on=true reason="he said \\"no\\"" service=ktbgp-agent\n')
 
 
 def test_short_secrets_take_no_words_apart() -> None:

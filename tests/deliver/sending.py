@@ -12,6 +12,7 @@ from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.queue import SharedRoom
+from kproxy_tw.deliver.spool.record import BatchId
 from kproxy_tw.interfaces import Answer
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.testing.upstream import Line, RecordingSession
@@ -31,6 +32,17 @@ def later() -> Deferred[Answer]:
     return Deferred()
 
 
+class Letters:
+    """Remembers what was set aside: bodies and answers."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[bytes, int]] = []
+
+    def keep(self, batch: BatchId | None, body: bytes, status: int) -> None:
+        """Remember one."""
+        self.kept.append((body, status))
+
+
 class Sending:
     """One sender; its jitter is always drawn at the upper end, so that the waits are 1, 2, 4 ... seconds."""
 
@@ -38,6 +50,7 @@ class Sending:
         self.clock = Clock()
         self.flow, self.snmp = RecordingSession(script, otherwise=otherwise), RecordingSession()
         self.ledger = Ledger()
+        self.letters = Letters()
         config = DeliverConfig(**limits)
         self.sender = DeviceSender(
             reactor=self.clock,
@@ -48,6 +61,7 @@ class Sending:
             config=config,
             room=SharedRoom(config.max_total_bytes),
             origin=ORIGIN,
+            letters=self.letters,
             wall=lambda: 1_700_000_000.0 + self.clock.seconds(),
             uniform=lambda _low, high: high,
         )

@@ -24,7 +24,7 @@ from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.testing.upstream import Line, RecordingSession
-from tests.deliver.sending import GOOD, status
+from tests.deliver.sending import GOOD, Letters, status
 
 RUN = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
 EDGE = Device(device_id=7, company_id=1, name="edge")
@@ -51,6 +51,7 @@ class Disk:
 
     def __init__(self, directory: Path, *script: Line, otherwise: Line = GOOD, **limits: Any) -> None:
         self.ledger, self.live, self.lost = Ledger(), Live(), list[Lost]()
+        self.letters = Letters()
         self.session = RecordingSession(script, otherwise=otherwise)
         self.spool = SpoolService(
             reactor=reactor,
@@ -71,6 +72,7 @@ class Disk:
             live=self.live,
             config=DeliverConfig(backoff_seconds=0.05),
             wall=lambda: 1e9,
+            letters=self.letters,
             uniform=lambda _low, high: min(high, 0.05),
         )
 
@@ -177,14 +179,33 @@ async def test_messages_of_a_device_that_is_gone_are_dropped_as_such(tmp_path: P
 
 @pytest_twisted.ensureDeferred
 async def test_a_message_that_is_refused_is_not_sent_for_ever(tmp_path: Path) -> None:
-    """400 is for good; what stands behind it goes on."""
-    disk = Disk(tmp_path, status(400))
+    """413 is for good; what stands behind it goes on."""
+    disk = Disk(tmp_path, status(413))
     disk.spool.startService()
     disk.give_up(1, 2)
     disk.backlog.startService()
     await disk.until(lambda: disk.ledger.records_forwarded == 3)
     assert disk.ledger.records_dropped["rejected"] == 3
+    assert disk.letters.kept == [(b"1." * 20, 413)]
     await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_refused_message_waits_aside_and_survives_a_stop(tmp_path: Path) -> None:
+    """400 may pass: it is kept, holds up nothing, and is on the disk for the next run."""
+    disk = Disk(tmp_path, status(400))
+    disk.spool.startService()
+    disk.give_up(1, 2)
+    disk.backlog.startService()
+    await disk.until(lambda: disk.ledger.records_forwarded == 3)
+    assert (disk.ledger.records_in_flight, disk.letters.kept) == (3, [])
+    await disk.stop()
+    again = Disk(tmp_path)
+    again.spool.startService()
+    again.backlog.startService()
+    await again.until(lambda: again.ledger.records_forwarded == 3)
+    assert [request.body for request in again.session.requests] == [b"1." * 20]
+    await again.stop()
 
 
 @pytest_twisted.ensureDeferred

@@ -87,13 +87,57 @@ def test_refused_credentials_hold_everything_with_one_probe_a_minute(code: int) 
     assert (sending.ledger.records_forwarded, sending.sender.status().problem) == (20, "")
 
 
-@pytest.mark.parametrize("code", [302, 400, 404, 413, 422])
-def test_message_that_is_refused_for_good_is_dropped_and_the_next_goes_on(code: int) -> None:
-    """A message that the backend will never take does not block the queue."""
-    sending = Sending(status(code), GOOD)
+@pytest.mark.parametrize("code", [302, 400, 404, 422])
+def test_refused_message_is_tried_three_times_over_ten_minutes_and_set_aside(code: int) -> None:
+    """It holds up nothing, keeps its id, and is counted when the last try has failed."""
+    sending = Sending(status(code), GOOD, status(code), status(code))
     sending.submit(b"1", b"2")
+    assert (sending.sent, sending.ledger.records_forwarded) == ([b"1", b"2"], 10)
+    for second, attempts in ((299, 2), (300, 3), (599, 3)):
+        sending.clock.advance(second - sending.clock.seconds())
+        assert len(sending.sent) == attempts
+        assert (sending.ledger.records_in_flight, sending.letters.kept) == (10, [])
+    sending.clock.advance(1)
+    assert sending.sent == [b"1", b"2", b"1", b"1"]
+    assert len({sending.flow.requests[n].headers["X-Kproxy-Batch"] for n in (0, 2, 3)}) == 1
+    assert sending.letters.kept == [(b"1", code)]
     assert sending.ledger.records_dropped["rejected"] == 10
-    assert (sending.ledger.records_forwarded, sending.ledger.records_in_flight) == (10, 0)
+    assert sending.ledger.balanced()
+
+
+def test_a_refusal_that_passes_loses_nothing() -> None:
+    """The backend's fault is mended within ten minutes."""
+    sending = Sending(status(404), GOOD)
+    sending.submit(b"1")
+    assert sending.sender.status().queue_length == 1
+    sending.clock.advance(300)
+    assert (sending.ledger.records_forwarded, sending.letters.kept) == (10, [])
+
+
+def test_a_message_that_is_too_large_is_set_aside_at_once() -> None:
+    """No wait makes it smaller."""
+    sending = Sending(status(413), GOOD)
+    sending.submit(b"1", b"2")
+    assert (sending.letters.kept, sending.sent) == ([(b"1", 413)], [b"1", b"2"])
+    assert sending.ledger.records_dropped["rejected"] == 10
+
+
+def test_refused_messages_take_bounded_room() -> None:
+    """What has no room to wait is set aside at once."""
+    sending = Sending(otherwise=status(400), max_device_bytes=64 << 20)
+    sending.submit(*[b"x" * (1 << 20)] * 5)
+    assert [code for _body, code in sending.letters.kept] == [400]
+    assert sending.ledger.records_in_flight == 40
+
+
+def test_drain_drops_refused_messages_that_wait() -> None:
+    """They have had no other try, and there is nobody to keep them."""
+    sending = Sending(status(400))
+    sending.submit(b"1")
+    sending.drain()
+    assert sending.ledger.records_dropped["shutdown"] == 10
+    sending.clock.advance(1000)
+    assert sending.sent == [b"1"]
 
 
 def test_backend_that_refuses_every_message_makes_the_check_fail() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
-from kproxy_tw.deliver.spool.record import HEADER_LENGTH, BatchId, SpoolRecord, encode, parse_header
+from kproxy_tw.deliver.spool.record import HEADER_LENGTH, BatchId, SpoolRecord, encode_header, parse_header
 from kproxy_tw.deliver.spool.segment import HEAD, SUFFIX, Place
 from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.errors import ConfigError, MalformedInput
@@ -29,6 +29,11 @@ def record(sequence: int, device: int = 1, size: int = 1000) -> SpoolRecord:
     return SpoolRecord(
         BatchId(INSTANCE, device, sequence), flows=sequence % 7 + 1, created_ms=10**12 + sequence, body=body
     )
+
+
+def encode(written: SpoolRecord) -> bytes:
+    """A whole record."""
+    return encode_header(written) + written.body
 
 
 def opened(directory: Path, limits: SpoolLimits = SMALL, free: Callable[[Path], int] = lambda _: PLENTY) -> Spool:

@@ -96,7 +96,8 @@ def test_template_metrics() -> None:
     """What became of templates, summed over the devices."""
     counts = {"in_force": 3, "refused": 1, "evicted": 0, "expired": 2}
     others = sample_device(device_id=7, template_counts={"in_force": 5})
-    lines = exposition(take(FixedStatus([sample_device(template_counts=counts), others]))).decode().splitlines()
+    status = FixedStatus(daemon_status=sample_daemon(), device_list=[sample_device(template_counts=counts), others])
+    lines = exposition(take(status)).decode().splitlines()
     told = dict(line.split(" ") for line in lines if line.startswith("kproxy_templates{"))
     values = {"in_force": "8.0", "refused": "1.0", "evicted": "0.0", "expired": "2.0"}
     assert told == {f'kproxy_templates{{state="{state}"}}': value for state, value in values.items()}

@@ -76,10 +76,10 @@ class Md5Service(Service):
         """Look what kernel and privileges allow, say what they do not, and begin to watch."""
         super().startService()
         self._tcp_ao = kernel_has_tcp_ao()
-        self.log.info(
-            "TCP-AO: this kernel {has} it; kbgp does not use it, the backend has keys for TCP-MD5 only",
-            has="has" if self._tcp_ao else "does not have",
-        )
+        if self._tcp_ao:
+            self.log.info("TCP-AO: this kernel has it; kbgp does not use it, the backend has keys for TCP-MD5 only")
+        else:
+            self.log.info("TCP-AO: this kernel does not have it")
         self._problem = md5_problem() or capture_problem()
         self._backend.on_pushed(self._learner.pushed)
         if self._problem:

@@ -13,6 +13,7 @@ import attrs
 
 from kproxy_tw.backoff import Uniform, full_jitter
 from kproxy_tw.bgp.interfaces import Connection, Parameters, TunnelEvents
+from kproxy_tw.bgp.log_fields import device_field, places
 from kproxy_tw.bgp.metadata import Caller, Counts, Metadata, data_pairs, shown
 from kproxy_tw.bgp.outage import Outage
 from kproxy_tw.bgp.outbox import Outbox
@@ -205,16 +206,11 @@ class GrpcTunnel:
 
 
 def _names(connection: Connection, parameters: Parameters) -> dict[str, Any]:
-    """Name a session in the log as the public documentation does."""
-    version = 6 if ":" in connection.device_ip else 4
-    return {
-        "module": "proxy/client-data",
-        "device": f"{parameters.company_id}:{parameters.device_name}:{parameters.device_id}-ipv{version}",
-        "peer_addr": _shown_address(connection.device_ip, connection.device_port),
-        "local_addr": _shown_address(connection.proxy_ip, connection.proxy_port),
-        "session_id": connection.session_id,
-    }
-
-
-def _shown_address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    """Name a session in the log."""
+    device = device_field(
+        connection,
+        company_id=parameters.company_id,
+        name=parameters.device_name,
+        device_id=parameters.device_id,
+    )
+    return {"device": device, **places(connection)}

@@ -19,6 +19,9 @@ MAX_KEY = 80
 MAX_ADDRESS = 64
 """Characters of an address, zone included."""
 
+MOST_UNASKED = 4096
+"""Peers that an agent is told of unasked; it keeps as many replies."""
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -87,9 +90,14 @@ class PeerList:
                 return peer
         return None
 
-    def with_keys(self, site_id: int = 0) -> list[Peer]:
-        """The peers that have a TCP MD5 key."""
-        return [peer for peer in self._peers if peer.key and site_id in (0, peer.site_id)]
+    def worth_telling(self, site_id: int = 0) -> list[Peer]:
+        """The peers that an agent should know of before they connect, at most :data:`MOST_UNASKED`.
+
+        Those that have a TCP MD5 key, for it must be set before the router's SYN; and those that are one router, so
+        that a thousand of them that come back at the same time need not wait for as many questions.
+        """
+        ours = [peer for peer in self._peers if site_id in (0, peer.site_id) and (peer.key or not peer.is_prefix)]
+        return sorted(ours, key=lambda peer: not peer.key)[:MOST_UNASKED]
 
     def _holding(self, address: Address) -> Iterator[Peer]:
         for version, length in self._lengths:

@@ -75,7 +75,7 @@ class Told:
         return answer
 
     def news(self, peers: PeerList) -> Iterator[ControlResponse]:
-        """Yield what the agent does not know yet: all keys, and every answer that would be another one now."""
+        """Yield what the agent does not know yet: whom to expect, and every answer that would be another one now."""
         for device_ip, old in list(self._told.items()):
             question = ControlRequest(
                 proto=old.proto,
@@ -88,7 +88,7 @@ class Told:
             if now != old:
                 self._remember(now)
                 yield now
-        for peer in peers.with_keys(self._site_id):
+        for peer in peers.worth_telling(self._site_id):
             if peer.address not in self._told:
                 now = reply(ControlRequest(proto=PROTO_BGP, device_ip=peer.address), peer, self._pin)
                 self._remember(now)

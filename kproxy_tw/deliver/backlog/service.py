@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
+import attrs
+
 from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.client import BATCH_HEADER, HEADERS
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.keeper import Letters, NoLetters
+from kproxy_tw.deliver.parking import TRIES, TRY_SECONDS
 from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
-from kproxy_tw.deliver.spool.record import Origin
+from kproxy_tw.deliver.spool.record import BatchId, Origin
 from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Stored
 from kproxy_tw.deliver.target import Recipient, sender_id, target
@@ -40,6 +44,15 @@ RATE_SECONDS = 60.0
 """Over this time the rate of what devices send is taken."""
 
 READING_SECONDS = 1.0
+
+MAX_REFUSED = 32
+"""Messages that the backend has refused and that wait for another try."""
+
+
+@attrs.frozen
+class _Refused:
+    due: float
+    stored: Stored
 
 
 class Delivering(Protocol):
@@ -62,6 +75,7 @@ class BacklogService(Service):
     :param ledger: where the flows of an origin stand.
     :param live: what is delivered beside it.
     :param wall: seconds since 1970.
+    :param letters: has messages that the backend refuses for good.
     :param uniform: draws the jitter of the waits.
     """
 
@@ -80,6 +94,7 @@ class BacklogService(Service):
         live: Delivering,
         config: DeliverConfig,
         wall: Callable[[], float],
+        letters: Letters | None = None,
         uniform: Uniform = random.uniform,
     ) -> None:
         self._reactor = reactor
@@ -93,6 +108,10 @@ class BacklogService(Service):
         self._config = config
         self._wall = wall
         self._uniform = uniform
+        self._letters = letters or NoLetters()
+        self._refused: deque[_Refused] = deque()
+        self._tries: dict[BatchId, int] = {}
+        self._last_status = 0
         self._readings: deque[tuple[float, int]] = deque()
         self._loop: Deferred[None] | None = None
 
@@ -112,6 +131,7 @@ class BacklogService(Service):
         if self._loop is not None:
             self._loop.cancel()
             await self._loop
+        self._spool.give_back([refused.stored for refused in self._refused])
         await self._session.close()
 
     async def _run(self) -> None:
@@ -126,7 +146,7 @@ class BacklogService(Service):
         """Deliver some messages. :return: seconds to stay away after a failure, 0 when there was none."""
         if not (self._spool.waiting().messages and self._knows_devices() and self._live.healthy()):
             return 0
-        taken = deque(await self._spool.take(TAKE_BYTES))
+        taken = deque(await self._next())
         try:
             while taken:
                 said = await self._attempt(taken[0])
@@ -134,19 +154,18 @@ class BacklogService(Service):
                     self._ledger(taken[0].record.batch.origin).messages_retried += 1
                     return self._config.hold_seconds if said.fate is Fate.HOLD else said.wait + backoff.next()
                 stored = taken.popleft()
-                self._spool.done(stored)
+                if said.fate is not Fate.REFUSE or not self._again_later(stored):
+                    self._end(stored, said)
                 await self._sleep(self._pause(len(stored.record.body)))
         finally:
             self._spool.give_back(taken)
         return 0
 
     async def _attempt(self, stored: Stored) -> Verdict:
-        """Try one message, and book it if it has its fate."""
+        """Try one message."""
         record = stored.record
-        ledger = self._ledger(record.batch.origin)
         recipient = self._recipient(record.batch.device_id)
         if recipient is None:
-            ledger.drop("unregistered", record.flows)
             return Verdict(Fate.REJECT)
         try:
             answer = await self._session.request(
@@ -160,18 +179,46 @@ class BacklogService(Service):
         except UpstreamError:
             return Verdict(Fate.RETRY)
         said = verdict(answer.status, answer.headers.get("retry-after"), self._wall())
+        self._last_status = answer.status
+        return said
+
+    async def _next(self) -> Sequence[Stored]:
+        """What was refused long enough ago, or else the oldest of the disk."""
+        now, due = self._reactor.seconds(), []
+        while self._refused and self._refused[0].due <= now:
+            due.append(self._refused.popleft().stored)
+        return due or await self._spool.take(TAKE_BYTES)
+
+    def _again_later(self, stored: Stored) -> bool:
+        """Keep a refused message aside; false when it had its tries, or too many are there already."""
+        batch = stored.record.batch
+        tries = self._tries.pop(batch, 0) + 1
+        if tries >= TRIES or len(self._refused) >= MAX_REFUSED:
+            return False
+        self._tries[batch] = tries
+        self._refused.append(_Refused(self._reactor.seconds() + TRY_SECONDS, stored))
+        return True
+
+    def _end(self, stored: Stored, said: Verdict) -> None:
+        """Book the fate of a message, and let the disk forget it."""
+        record = stored.record
+        ledger = self._ledger(record.batch.origin)
+        self._tries.pop(record.batch, None)
+        self._spool.done(stored)
         if said.fate is Fate.DELIVERED:
             ledger.forward(record.flows)
             ledger.messages_sent += 1
             ledger.bytes_sent += len(record.body)
-        elif said.fate is Fate.REJECT:
+        elif self._recipient(record.batch.device_id) is None:
+            ledger.drop("unregistered", record.flows)
+        else:
             ledger.drop("rejected", record.flows)
+            self._letters.keep(record.batch, record.body, self._last_status)
             self.log.error(
-                "a message of {sender} is lost: the backend answered {status}",
-                sender=sender_id(recipient),
-                status=answer.status,
+                "a message of device {device} is lost: the backend answered {status}",
+                device=record.batch.device_id,
+                status=self._last_status,
             )
-        return said
 
     def _pause(self, size: int) -> float:
         """How long to wait behind ``size`` bytes, so that the backlog goes no faster than what is new."""

@@ -113,8 +113,8 @@ class SpoolRecord:
         return HEADER_LENGTH + len(self.body)
 
 
-def encode(record: SpoolRecord) -> bytes:
-    """The record's bytes."""
+def encode_header(record: SpoolRecord) -> bytes:
+    """What stands in front of the record's body."""
     if len(record.body) > MAX_BODY:
         raise ValueError(f"a message of {len(record.body)} bytes is too long for the spool")
     batch = record.batch
@@ -131,7 +131,7 @@ def encode(record: SpoolRecord) -> bytes:
             zlib.crc32(record.body).to_bytes(4, "big"),
         )
     )
-    return head + _header_checksum(head).to_bytes(4, "big") + record.body
+    return head + _header_checksum(head).to_bytes(4, "big")
 
 
 def parse_header(data: bytes) -> Header:

@@ -16,7 +16,7 @@ from kproxy_tw.deliver.spool.record import (
     Header,
     Origin,
     SpoolRecord,
-    encode,
+    encode_header,
     parse_header,
 )
 from kproxy_tw.errors import MalformedInput
@@ -25,6 +25,9 @@ HEAD = b"KPspool\x01"
 """Begins every segment; the last byte is the version."""
 
 SUFFIX = ".seg"
+PARTS_A_WRITE = 512
+"""Below the system's IOV_MAX, which is 1,024 on Linux."""
+
 SEARCH_BYTES = 1 << 20
 """Read at once while looking for the next record behind a damaged place."""
 
@@ -120,12 +123,13 @@ class Segment:
 
         :raises OSError: some of them may not be; none is counted.
         """
-        encoded = [encode(record) for record in records]
-        _write_all(self._descriptor, encoded, self.end)
+        heads = [encode_header(record) for record in records]
+        parts = [part for head, record in zip(heads, records, strict=True) for part in (head, record.body)]
+        _write_all(self._descriptor, parts, self.end)
         os.fdatasync(self._descriptor)
         written = []
-        for data in encoded:
-            header = parse_header(data[:HEADER_LENGTH])
+        for head in heads:
+            header = parse_header(head)
             written.append((Place(self.number, self.end), header))
             self._count(header)
             self.end += header.length
@@ -208,7 +212,13 @@ class Segment:
 
 
 def _write_all(descriptor: int, parts: Sequence[bytes], offset: int) -> None:
-    data = b"".join(parts)
-    written = 0
-    while written < len(data):
-        written += os.pwrite(descriptor, memoryview(data)[written:], offset + written)
+    """Write ``parts`` one behind the other, without joining them: they may be large."""
+    for first in range(0, len(parts), PARTS_A_WRITE):
+        left = [memoryview(part) for part in parts[first : first + PARTS_A_WRITE]]
+        while left:
+            written = os.pwritev(descriptor, left, offset)
+            offset += written
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if left:
+                left[0] = left[0][written:]

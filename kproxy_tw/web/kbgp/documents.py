@@ -15,6 +15,9 @@ from kproxy_tw.web.documents import Document
 from kproxy_tw.web.health import overall
 from kproxy_tw.web.text import utc_nanoseconds
 
+CONTENT_TYPE = {"content-type": ("application/grpc",)}
+"""Of every gRPC answer; the library checks it, and keeps it to itself."""
+
 
 def health(checks: Sequence[Check], now_ns: int) -> Document:
     """``/hc``."""
@@ -58,7 +61,7 @@ def session(one: SessionStatus) -> Document:
         "ConnectedSince": utc_nanoseconds(one.since_ns),
         "ConnectedDurationMs": int(1000 * one.seconds),
         "SessionID": one.session_id,
-        "ServerMetadata": _shown(one.server_metadata),
+        "ServerMetadata": _shown({**CONTENT_TYPE, **one.server_metadata}) if one.server_metadata else {},
     }
 
 

@@ -86,7 +86,7 @@ def _signatures(status: KbgpStatus) -> Iterator[Metric]:
     if signatures is None:
         return
     yield GaugeMetricFamily("kbgp_md5_keys", "Addresses and prefixes with a key.", len(signatures.networks))
-    yield CounterMetricFamily("kbgp_md5_syns", "Signed connection attempts seen.", value=signatures.syns)
+    yield CounterMetricFamily("kbgp_md5_syns", "Connection attempts seen.", value=signatures.syns)
     yield CounterMetricFamily("kbgp_md5_capture_drops", "Attempts that were not seen.", value=signatures.kernel_drops)
     if signatures.kernel is not None:
         kernel = attrs.asdict(signatures.kernel)

@@ -15,7 +15,7 @@ def verdict(kbgp: KbgpStatus) -> Verdict:
     """Judge the whole."""
     points = list(_points(kbgp))
     if not is_good(kbgp.checks):
-        level, sentence = "bad", "The backend cannot be reached; new routers cannot be admitted."
+        level, sentence = "bad", _trouble(kbgp)
     elif not is_ready(kbgp.checks):
         level, sentence = "starting", f"Starting: {'; '.join(failing_reasons(kbgp.checks, initializing=True))}."
     else:
@@ -26,6 +26,12 @@ def verdict(kbgp: KbgpStatus) -> Verdict:
         points=tuple(points[:SHOWN_POINTS]),
         omitted=max(0, len(points) - SHOWN_POINTS),
     )
+
+
+def _trouble(kbgp: KbgpStatus) -> str:
+    if kbgp.control.connected:
+        return "Something is broken; routes may not reach the backend."
+    return "The backend cannot be reached; new routers cannot be admitted."
 
 
 def _work(kbgp: KbgpStatus, points: int) -> str:

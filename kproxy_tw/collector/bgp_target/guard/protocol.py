@@ -150,6 +150,7 @@ class BackFactory(ClientFactory):
 
     def clientConnectionFailed(self, connector: Any, reason: Failure) -> None:
         """The server is not there, or takes no more."""
+        self._front.factory.unreachable(reason)
         self._front.transport.abortConnection()
 
 
@@ -172,6 +173,7 @@ class GuardFactory(ServerFactory):
         self._fronts: set[Front] = set()
         self._per_host: dict[str, int] = {}
         self._next_warning = float("-inf")
+        self._next_trouble = float("-inf")
 
     @property
     def connections(self) -> int:
@@ -207,6 +209,13 @@ class GuardFactory(ServerFactory):
         if now >= self._next_warning:
             self._next_warning = now + WARNING_SECONDS
             log.warn("the connection of {host} is closed: {problem}", host=host, problem=str(problem))
+
+    def unreachable(self, reason: Failure) -> None:
+        """The gRPC server does not answer; said once a minute."""
+        now = self.reactor.seconds()
+        if now >= self._next_trouble:
+            self._next_trouble = now + WARNING_SECONDS
+            log.error("the gRPC server cannot be reached at its socket: {problem}", problem=reason.getErrorMessage())
 
     def close_connections(self) -> None:
         """Cut every connection."""

@@ -1,0 +1,1 @@
+"""Messages that the backend refuses for good."""
