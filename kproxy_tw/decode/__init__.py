@@ -15,7 +15,8 @@ Where to look::
     walk      dispatch, alike (many datagrams at once), netflow5, netflow9, ipfix, templated (sets), sflow*, records
     templates templates, templatestore, specifiers, described, portsplit, room (bounds), held and released
     options   optionqueue (so many at once), optionrecords, optiondata (tables), samplers, names
-    records   layout, plan, rows, varlen, spans, derive, clock, exporters, columntypes, custom, unknown, twoway, natevents
+    records   layout, plan, rows, varlen, spans, derive, clock, exporters, custom, columntypes, unknown, twoway,
+              natevents
     rates     sampling
     packets   sections (IANA 313, 315), packet and packet_* (headers, tunnels, labels)
     sFlow     sflow (datagrams), sflow_samples, sflow_records, sflow_layout (columns), sflow_counters, sflow_sequence
