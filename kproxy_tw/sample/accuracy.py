@@ -17,7 +17,6 @@ import math
 from collections import deque
 
 import attrs
-import numpy as np
 
 from kproxy_tw.flowbatch import Column, FlowBatch
 
