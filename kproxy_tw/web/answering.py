@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.web.iweb import IRequest
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource
 from twisted.web.static import File
+
+from kproxy_tw.web.documents import Document, encode
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
@@ -30,6 +34,16 @@ def answer(request: IRequest, body: bytes | str, content_type: str, code: int = 
     request.setHeader("Content-Type", content_type)
     request.setHeader("Content-Length", str(len(raw)))
     return raw
+
+
+def answer_json(request: IRequest, document: Document, code: int = 200) -> bytes:
+    """Answer with a document, indented where ``?pretty`` is asked for."""
+    return answer(request, encode(document, pretty=wants_pretty(request)), JSON, code)
+
+
+def answer_probe(request: IRequest, fine: bool, reasons: Sequence[str]) -> bytes:
+    """Answer a probe: 200 ``ok``, or 503 with the reasons."""
+    return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
 
 
 def wants_pretty(request: IRequest) -> bool:

@@ -18,7 +18,16 @@ from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.web import assets, documents, health, metrics
-from kproxy_tw.web.answering import HTML, JSON, RENDER_THREADS, TEXT, StaticFiles, answer, wants_pretty
+from kproxy_tw.web.answering import (
+    HTML,
+    JSON,
+    RENDER_THREADS,
+    StaticFiles,
+    answer,
+    answer_json,
+    answer_probe,
+    wants_pretty,
+)
 from kproxy_tw.web.events import EventStream
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
@@ -81,24 +90,24 @@ class AdminApp:
         """The checks, with a status that load balancers understand."""
         checks = self._status.checks()
         document = documents.health(checks, self._status.daemon().now)
-        return self._json(request, document, 200 if health.is_good(checks) else 503)
+        return answer_json(request, document, 200 if health.is_good(checks) else 503)
 
     @app.route("/healthz")
     def healthz(self, request: IRequest) -> bytes:
         """Whether the daemon works or is about to."""
         checks = self._status.checks()
-        return self._probe(request, health.is_good(checks), health.failing_reasons(checks))
+        return answer_probe(request, health.is_good(checks), health.failing_reasons(checks))
 
     @app.route("/readyz")
     def readyz(self, request: IRequest) -> bytes:
         """Whether the daemon works."""
         checks = self._status.checks()
-        return self._probe(request, health.is_ready(checks), health.failing_reasons(checks, initializing=True))
+        return answer_probe(request, health.is_ready(checks), health.failing_reasons(checks, initializing=True))
 
     @app.route("/admin/status")
     def admin_status(self, request: IRequest) -> bytes:
         """The process as a whole."""
-        return self._json(request, documents.status(self._status.daemon()))
+        return answer_json(request, documents.status(self._status.daemon()))
 
     @app.route("/admin/devices")
     async def admin_devices(self, request: IRequest) -> bytes:
@@ -115,8 +124,8 @@ class AdminApp:
         """One device."""
         device = self._status.device(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
         if device is None:
-            return self._json(request, {"error": "no device with this id has sent flow since the start"}, 404)
-        return self._json(request, documents.device(device))
+            return answer_json(request, {"error": "no device with this id has sent flow since the start"}, 404)
+        return answer_json(request, documents.device(device))
 
     @app.route("/metrics")
     async def prometheus(self, request: IRequest) -> bytes:
@@ -132,14 +141,8 @@ class AdminApp:
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
         if request.path.startswith(b"/admin/"):
-            return self._json(request, {"error": "there is nothing at this address"}, 404)
+            return answer_json(request, {"error": "there is nothing at this address"}, 404)
         return self._missing(request, "There is nothing at this address.")
-
-    def _json(self, request: IRequest, document: documents.Document, code: int = 200) -> bytes:
-        return answer(request, documents.encode(document, pretty=wants_pretty(request)), JSON, code)
-
-    def _probe(self, request: IRequest, fine: bool, reasons: list[str]) -> bytes:
-        return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
 
     def _missing(self, request: IRequest, text: str) -> bytes:
         return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)

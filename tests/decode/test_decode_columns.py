@@ -229,7 +229,7 @@ def test_a_template_of_unknown_elements() -> None:
 
 def test_bodies_that_do_not_fit_their_count() -> None:
     """A record set whose bytes are not count records long cannot be decoded."""
-    data = v9(a_set(0, template(256, (1, 4))), a_set(256, b"\0" * 8))
+    data = v9(a_set(0, template(256, (1, 4))), a_set(256, b"\1" * 8))
     (records,) = netflow9.walk(data, TemplateCache(), NOW_NS).sets
     wrong = type(records)(records.layout, 3, records.body, records.clock)
     with pytest.raises(MalformedInput):

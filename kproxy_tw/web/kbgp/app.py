@@ -20,7 +20,16 @@ from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.status import Check
 from kproxy_tw.web import assets, health
-from kproxy_tw.web.answering import HTML, JSON, RENDER_THREADS, TEXT, StaticFiles, answer, wants_pretty
+from kproxy_tw.web.answering import (
+    HTML,
+    JSON,
+    RENDER_THREADS,
+    StaticFiles,
+    answer,
+    answer_json,
+    answer_probe,
+    wants_pretty,
+)
 from kproxy_tw.web.documents import Document, encode
 from kproxy_tw.web.events import EventStream
 from kproxy_tw.web.kbgp import documents, metrics
@@ -90,19 +99,19 @@ class KbgpApp:
         """The overall status, with an HTTP status that load balancers understand."""
         checks = self._status.checks()
         document = documents.health(checks, self._wall_ns())
-        return self._json(request, document, 200 if health.is_good(checks) else 503)
+        return answer_json(request, document, 200 if health.is_good(checks) else 503)
 
     @app.route("/healthz")
     def healthz(self, request: IRequest) -> bytes:
         """Whether the daemon works or is about to."""
         checks = self._status.checks()
-        return self._probe(request, health.is_good(checks), health.failing_reasons(checks))
+        return answer_probe(request, health.is_good(checks), health.failing_reasons(checks))
 
     @app.route("/readyz")
     def readyz(self, request: IRequest) -> bytes:
         """Whether the daemon works."""
         checks = self._status.checks()
-        return self._probe(request, health.is_ready(checks), health.failing_reasons(checks, initializing=True))
+        return answer_probe(request, health.is_ready(checks), health.failing_reasons(checks, initializing=True))
 
     @app.route("/admin/status")
     async def admin_status(self, request: IRequest) -> bytes:
@@ -119,8 +128,8 @@ class KbgpApp:
         """One session, the oldest one of its address."""
         found = self._find(address)
         if found is None:
-            return self._json(request, {"error": "no session of this address"}, 404)
-        return self._json(request, documents.session(found))
+            return answer_json(request, {"error": "no session of this address"}, 404)
+        return answer_json(request, documents.session(found))
 
     @app.route("/metrics")
     async def prometheus(self, request: IRequest) -> bytes:
@@ -136,7 +145,7 @@ class KbgpApp:
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
         if request.path.startswith(b"/admin/"):
-            return self._json(request, {"error": "there is nothing at this address"}, 404)
+            return answer_json(request, {"error": "there is nothing at this address"}, 404)
         text = "There is nothing at this address."
         return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)
 
@@ -149,12 +158,6 @@ class KbgpApp:
     async def _document(self, request: IRequest, make: Callable[[KbgpStatus], Document]) -> bytes:
         pretty = wants_pretty(request)
         return answer(request, await self.in_turn(lambda now: encode(make(now), pretty=pretty)), JSON)
-
-    def _json(self, request: IRequest, document: Document, code: int = 200) -> bytes:
-        return answer(request, encode(document, pretty=wants_pretty(request)), JSON, code)
-
-    def _probe(self, request: IRequest, fine: bool, reasons: list[str]) -> bytes:
-        return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
 
 
 def _status_document(now: KbgpStatus) -> bytes:
