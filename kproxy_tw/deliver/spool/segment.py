@@ -91,11 +91,14 @@ class Segment:
         :raises OSError: it cannot be read.
         :raises MalformedInput: it is no segment of this version.
         """
+        number = int(path.stem) if path.stem.isdecimal() else 0
+        if not number:
+            raise MalformedInput(f"{path.name} is not named as a segment")
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         if os.pread(descriptor, len(HEAD), 0) != HEAD:
             os.close(descriptor)
             raise MalformedInput(f"{path.name} is no segment of this version")
-        return cls(int(path.stem), path, descriptor)
+        return cls(number, path, descriptor)
 
     def take_stock(self) -> int:
         """Read all headers: fills ``end``, ``waiting``, ``oldest_ms``. A torn tail is cut off.

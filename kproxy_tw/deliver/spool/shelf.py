@@ -120,7 +120,7 @@ class Shelf:
     def _adopt(self, path: Path) -> None:
         try:
             segment = Segment.open(path)
-        except (MalformedInput, ValueError, OSError):
+        except (MalformedInput, OSError):
             aside = path.with_suffix(f".bad-{int(self._wall())}")
             path.rename(aside)
             self.quarantined = str(aside)
