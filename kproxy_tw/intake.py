@@ -246,6 +246,11 @@ class Intake:
                 known.pipeline.update(device, self._clock.seconds())
                 self._life.change(known.pipeline, device)
 
+    def open(self, device: Device) -> None:
+        """Have a registered device take part that need not send anything first; what has sent, takes part already."""
+        if device.device_id not in self.devices:
+            self._of_device(device, 0.0)
+
     def has(self, pipeline: DevicePipeline) -> bool:
         """Whether ``pipeline`` is that of a device which is still registered."""
         known = self.devices.get(pipeline.device.device_id)

@@ -19,7 +19,7 @@ from kproxy_tw.status import (
 from kproxy_tw.web.counters import agents_document, counters_document
 from kproxy_tw.web.exporters import exporters_document
 from kproxy_tw.web.health import overall
-from kproxy_tw.web.text import utc_time
+from kproxy_tw.web.text import moment, utc_time
 
 Document = dict[str, object]
 
@@ -118,8 +118,8 @@ def device_summary(device: DeviceStatus) -> Document:
         "Out1": device.out1,
         "In15": device.in15,
         "Out15": device.out15,
-        "FirstSeen": utc_time(device.first_seen),
-        "LastSeen": utc_time(device.last_seen),
+        "FirstSeen": moment(device.first_seen),
+        "LastSeen": moment(device.last_seen),
         "Sources": list(device.sources),
         "ChannelHighwater": dict(device.channel_highwater),
         "MaxFPS": _number(device.max_fps),
