@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kproxy_tw.assembly import KproxyConfig
-from kproxy_tw.commands.configuration_snmp import snmp_config
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.commands.configuration_snmp import snmp_config
 from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import DecodeOptions
 from kproxy_tw.decode.templatestore import TemplateLimits

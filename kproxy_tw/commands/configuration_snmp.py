@@ -46,7 +46,10 @@ def snmp_config(options: Mapping[str, Any]) -> SnmpConfig:
 
 
 def checked_entry(options: Mapping[str, Any], config: SnmpConfig) -> FileEntry | None:
-    """What ``-snmp_ip`` names; ``None`` without it. :raises ConfigError: it is no address, or nothing to ask it with."""
+    """What ``-snmp_ip`` names; ``None`` without it.
+
+    :raises ConfigError: it is no address, or there is nothing to ask it with.
+    """
     if not options["snmp_ip"]:
         return None
     address, port = _read("snmp_ip", endpoint, options["snmp_ip"])

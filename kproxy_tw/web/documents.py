@@ -19,6 +19,7 @@ from kproxy_tw.status import (
 from kproxy_tw.web.counters import agents_document, counters_document
 from kproxy_tw.web.exporters import exporters_document
 from kproxy_tw.web.health import overall
+from kproxy_tw.web.snmp import polling_document, snmp_document, snmp_summary
 from kproxy_tw.web.text import moment, utc_time
 
 Document = dict[str, object]
@@ -59,6 +60,7 @@ def status(daemon: DaemonStatus) -> Document:
         ],
         "Streams": _streams(daemon.streams),
         "Spool": dict(daemon.spool),
+        "Polling": polling_document(daemon.polling),
         "Totals": daemon.totals.as_json(),
     }
 
@@ -103,6 +105,7 @@ def device(device: DeviceStatus) -> Document:
         "Templates": [_template(template) for template in device.templates],
         "Counters": counters_document(device.sflow),
         "Agents": agents_document(device.sflow),
+        "SNMP": snmp_document(device.snmp),
         **exporters_document(device.exporters),
     }
 
@@ -125,6 +128,7 @@ def device_summary(device: DeviceStatus) -> Document:
         "MaxFPS": _number(device.max_fps),
         "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
         "Cap": _cap(device.cap),
+        "SNMP": snmp_summary(device.snmp),
         "Ledger": device.ledger.as_json(),
     }
 

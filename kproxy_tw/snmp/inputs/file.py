@@ -32,7 +32,13 @@ MAX_ID = 2**32 - 1
 
 KEYS = frozenset({"device_id", "snmp_comm", "snmp_ip", "minimize_snmp", "snmp_v3", "snmp_version"})
 BOOLEANS: Mapping[object, bool] = {True: True, False: False, "true": True, "false": False}
-VERSIONS: Mapping[object, Version] = {"1": Version.V1, 1: Version.V1, "2c": Version.V2C, "2": Version.V2C, 2: Version.V2C}
+VERSIONS: Mapping[object, Version] = {
+    "1": Version.V1,
+    1: Version.V1,
+    "2c": Version.V2C,
+    "2": Version.V2C,
+    2: Version.V2C,
+}
 
 Chosen = TypeVar("Chosen")
 Given = TypeVar("Given")

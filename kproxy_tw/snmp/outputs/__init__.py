@@ -1,1 +1,1 @@
-"""What becomes of a reading: the interface document, metric records, the report to kcollect, names for flows, a page."""
+"""What becomes of a reading: interface documents, metric records, reports, names for flows, a page."""

@@ -160,4 +160,3 @@ class DeviceBook:
 
     def _key(self, index: int) -> str:
         return self.name(index) or f"#{index}"
-

@@ -112,9 +112,7 @@ def _device(reading: Reading) -> FlowBatch | None:
     }
     custom["INT64_05"] = np.full(len(rows), uptime, np.uint64)
     custom |= {name: np.array([_text(row.get(name)) for row in rows], np.bytes_) for name in ("STR00", "STR01")}
-    return FlowBatch(
-        length=len(rows), columns={"app_protocol": np.full(len(rows), DEVICE, np.uint32)}, custom=custom
-    )
+    return FlowBatch(length=len(rows), columns={"app_protocol": np.full(len(rows), DEVICE, np.uint32)}, custom=custom)
 
 
 def _rows(health: DeviceHealth) -> list[dict[str, object]]:

@@ -146,9 +146,7 @@ class ReadingsService(Service):
         )
 
     async def _send(self, known: _Known, device: Device, reading: Reading) -> None:
-        work = partial(
-            prepare, reading, device, rate=self._config.metric_rate, reported=bool(self._report_url)
-        )
+        work = partial(prepare, reading, device, rate=self._config.metric_rate, reported=bool(self._report_url))
         await self._in_order.acquire()
         try:
             prepared: Prepared = await self._offload(work)
