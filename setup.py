@@ -42,6 +42,7 @@ setup(
     zip_safe=False,
     install_requires=[
         "attrs>=23.2",
+        "cattrs>=24.1",
         "cryptography>=43.0",
         "duckdb>=1.1",
         "grpcio>=1.85.1",
@@ -64,6 +65,7 @@ setup(
     ],
     extras_require={
         "test": ["grpcio-tools>=1.85.1", "hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
+        "fast": ["gufo-snmp>=0.13"],
         "fuzz": ["atheris>=2.3"],
         "lint": ["mypy>=1.11", "mypy-zope>=1.0.9", "ruff>=0.6", "types-grpcio>=1.60", "types-protobuf>=7.35"],
     },

@@ -24,7 +24,7 @@ from kproxy_tw.snmp.protocol import AgentSocket, unreachable
 from kproxy_tw.snmp.reading import Effort, ErrorKind
 from kproxy_tw.snmp.settings import PrivProtocol, SnmpTarget, Version
 from kproxy_tw.snmp.usm import UsmSecurity
-from kproxy_tw.snmp.walk import Numbers, TableSpec, Walk, is_value
+from kproxy_tw.snmp.walk import Numbers, Walk, is_value
 from kproxy_tw.web.text import safe_text
 
 MAX_IGNORED = 32
@@ -45,10 +45,10 @@ class AgentClient(Protocol):
     async def get(self, names: Sequence[Numbers]) -> dict[Numbers, ber.Value]:
         """Single values; names that the agent does not know are left out. :raises AgentFailure: no usable answer."""
 
-    async def walk(self, spec: TableSpec, read: RowsListener | None = None) -> Walk:
-        """Columns of a table, as far as they could be read; what broke stands in the walk.
+    async def walk(self, walk: Walk, read: RowsListener | None = None) -> None:
+        """Columns of a table, as far as they can be read; what broke stands in the walk.
 
-        :raises AgentFailure: not even one row could be asked for.
+        :raises AgentFailure: not even one row came.
         """
 
     def effort(self) -> Effort:
@@ -122,9 +122,8 @@ class CarefulClient:
             return {wanted[name]: value for name, value in answer.variables if name in wanted and is_value(value)}
         return {}
 
-    async def walk(self, spec: TableSpec, read: RowsListener | None = None) -> Walk:
+    async def walk(self, walk: Walk, read: RowsListener | None = None) -> None:
         """See :class:`AgentClient`."""
-        walk = Walk(spec, self._target.max_rows)
         while not walk.done:
             try:
                 answer = await self._ask(self._successors(walk))
@@ -141,7 +140,6 @@ class CarefulClient:
             self._spent.cpu += time.thread_time() - begun
             if read is not None:
                 read(len(walk.table.rows))
-        return walk
 
     def effort(self) -> Effort:
         """See :class:`AgentClient`."""
@@ -163,7 +161,8 @@ class CarefulClient:
     def _successors(self, walk: Walk) -> Callable[[int], Request]:
         def make(number: int) -> Request:
             if self._takes_bulk:
-                return Request(Kind.BULK, number, walk.names(), self._pace.rows(walk.width))
+                repetitions = walk.rows_wanted(self._pace.rows(walk.width))
+                return Request(Kind.BULK, number, walk.names(), repetitions)
             return Request(Kind.NEXT, number, walk.names())
 
         return make

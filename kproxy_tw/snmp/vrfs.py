@@ -43,32 +43,37 @@ def _name(key: Numbers) -> str:
 def _route_targets(table: Table) -> dict[Numbers, list[str]]:
     found: dict[Numbers, list[str]] = defaultdict(list)
     for index, row in table.rows.items():
-        target, _number = distinguisher(row.get("mplsL3VpnVrfRT"))
+        target = route_target(row.get("mplsL3VpnVrfRT"))
         targets = found[index[:-2]]
         if target and target not in targets and len(targets) < MAX_ROUTE_TARGETS:
-            targets.append(target[:64])
+            targets.append(target)
     return found
 
 
 def distinguisher(value: ber.Value) -> tuple[str, int]:
-    """A route distinguisher or target, which agents tell as 8 bytes or as text: its text, and its 8 bytes as a number.
+    """A route distinguisher, which agents tell as 8 bytes or as text: its text, and its 8 bytes as a number.
 
     The number is 0 when it cannot be told (RFC 4364, 4.2).
     """
-    if isinstance(value, bytes) and len(value) == 8 and not value.isascii():
-        return _from_bytes(value)
     if isinstance(value, bytes) and len(value) == 8 and value[0] == 0:
-        return _from_bytes(value)
+        return _spelled(value[1], value), int.from_bytes(value)
     shown = text(value)
     return shown, _from_text(shown)
 
 
-def _from_bytes(value: bytes) -> tuple[str, int]:
-    kind, number = int.from_bytes(value[:2]) & 0xFF, int.from_bytes(value)
+def route_target(value: ber.Value) -> str:
+    """A route target as text, from 8 bytes (RFC 4360, 4) or from text."""
+    if isinstance(value, bytes) and len(value) == 8 and value[0] <= 2:
+        return _spelled(value[0], value)
+    return text(value)[:64]
+
+
+def _spelled(kind: int, value: bytes) -> str:
+    """What leads the six bytes behind the type: 2 bytes of an AS number, an address, or 4 bytes of an AS number."""
     if kind == 0:
-        return f"{int.from_bytes(value[2:4])}:{int.from_bytes(value[4:])}", number
+        return f"{int.from_bytes(value[2:4])}:{int.from_bytes(value[4:])}"
     administrator: object = IPv4Address(value[2:6]) if kind == 1 else int.from_bytes(value[2:6])
-    return f"{administrator}:{int.from_bytes(value[6:])}", number
+    return f"{administrator}:{int.from_bytes(value[6:])}"
 
 
 def _from_text(shown: str) -> int:

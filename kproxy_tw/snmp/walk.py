@@ -18,6 +18,9 @@ from kproxy_tw.snmp.reading import ErrorKind
 
 Numbers = tuple[int, ...]
 
+USUAL_ROWS = 10
+"""Expected of a table that is not known yet."""
+
 
 @attrs.frozen
 class Column:
@@ -78,18 +81,28 @@ class _Position:
 class Walk:
     """The state of one walk.
 
+    :ivar expected: rows that the table probably has, so that no more are asked for at first.
     :ivar failure: why a column broke; ``None`` while none has.
     """
 
     spec: TableSpec
     max_rows: int
+    expected: int = USUAL_ROWS
     table: Table = attrs.field(init=False)
     failure: AgentFailure | None = attrs.field(default=None, init=False)
     _open: list[_Position] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Forget what was read."""
         self.table = Table(self.spec.name)
         self._open = [_Position(column) for column in self.spec.columns]
+
+    def finish(self) -> None:
+        """All columns have been read, by other means than :meth:`take`."""
+        self._open = []
 
     @property
     def done(self) -> bool:
@@ -100,6 +113,10 @@ class Walk:
     def width(self) -> int:
         """Columns that still go on."""
         return len(self._open)
+
+    def rows_wanted(self, most: int) -> int:
+        """How many rows to ask for now, of at most so many."""
+        return most if self.table.rows else max(1, min(most, self.expected + 1))
 
     def names(self) -> tuple[Numbers, ...]:
         """What to ask the successors of."""

@@ -1,0 +1,1 @@
+"""What runs in the polling process: the devices' schedules and their polls."""

@@ -1,0 +1,1 @@
+"""The polling process, and the pipe to it."""
