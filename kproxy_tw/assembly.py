@@ -250,7 +250,7 @@ class KproxyAssembly:
             registry=self.registry,
             intake=self.intake,
             delivery=self.delivery,
-            submit=self._submit_metrics,
+            submit=self._submit,
         )
 
     def _ledger(self, origin: Origin) -> Ledger:
@@ -344,13 +344,6 @@ class KproxyAssembly:
             self.delivery.sender(pipeline.device, pipeline.ledger).submit(message)
         else:
             pipeline.ledger.drop("unregistered", message.flows)
-
-    def _submit_metrics(self, device_id: int, body: bytes, records: int) -> None:
-        """Metric records are records like any: received here, and in flight until they have a fate."""
-        known = self.intake.devices.get(device_id)
-        if known is not None:
-            known.pipeline.ledger.receive(records)
-            self._submit(known.pipeline, Message(body, records, self._reactor.seconds()))
 
 
 def kproxy_service(

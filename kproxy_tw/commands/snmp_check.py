@@ -82,7 +82,7 @@ def run_check(options: CommandOptions) -> int:
     result = outcome[0] if outcome else Exit.FAILED
     if isinstance(result, Failure):
         result.raiseException()
-    return int(result)  # type: ignore[arg-type]
+    return int(result)
 
 
 async def _check(reactor: Any, options: CommandOptions, config: SnmpConfig, only: Sequence[SnmpTarget] | None) -> int:

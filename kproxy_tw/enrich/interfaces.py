@@ -40,18 +40,18 @@ class InterfaceTable:
     def of(cls, rows: Iterable[tuple[int, str, str, str, int]]) -> InterfaceTable:
         """:param rows: index, name, description, alias and speed in Mbit/s of each interface, once each."""
         ordered = sorted(rows)
-        texts = {
-            what: np.array([_text(row[place]) for row in ordered] or [b""], np.bytes_)
-            for place, what in enumerate(("name", "description", "alias"), 1)
+        told = {
+            "name": np.array([_text(row[1]) for row in ordered], np.bytes_),
+            "description": np.array([_text(row[2]) for row in ordered], np.bytes_),
+            "alias": np.array([_text(row[3]) for row in ordered], np.bytes_),
+            "speed": np.array([min(row[4], 0xFFFFFFFF) for row in ordered], np.uint32),
         }
-        speeds = np.array([min(row[4], 0xFFFFFFFF) for row in ordered] or [0], np.uint32)
-        return cls(np.array([row[0] for row in ordered], np.uint32), {**texts, "speed": speeds})
+        return cls(np.array([row[0] for row in ordered], np.uint32), told)
 
     def find(self, keys: Column) -> tuple[Column, Column]:
-        """The place of each key, and whether it is there at all."""
-        places = np.minimum(np.searchsorted(self.indexes, keys), max(len(self.indexes) - 1, 0))
-        known = self.indexes[places] == keys if len(self.indexes) else np.zeros(len(keys), bool)
-        return places, known
+        """The place of each key, and whether it is there at all; for a table that is not empty."""
+        places = np.minimum(np.searchsorted(self.indexes, keys), len(self.indexes) - 1)
+        return places, self.indexes[places] == keys
 
 
 def add_interfaces(batch: FlowBatch, wanted: Collection[str], table: InterfaceTable | None) -> None:

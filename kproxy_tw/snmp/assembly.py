@@ -12,10 +12,12 @@ from twisted.internet.threads import deferToThreadPool
 
 import attrs
 
+from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.devices.registry import Registry
 from kproxy_tw.enrich.interfaces import InterfaceTraffic
 from kproxy_tw.intake import Intake
+from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.snmp.config import SnmpConfig
 from kproxy_tw.snmp.inputs.service import TargetsService
 from kproxy_tw.snmp.outputs.events import Line
@@ -29,7 +31,7 @@ from kproxy_tw.upstream.regions import Endpoints
 class SnmpAssembly:
     """The parts of kproxy that have to do with SNMP. Construction opens nothing.
 
-    :param submit: takes a kflow body of metric records of a device, and how many there are.
+    :param submit: takes a message of metric records of a device.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class SnmpAssembly:
         registry: Registry,
         intake: Intake,
         delivery: DeliveryService,
-        submit: Callable[[int, bytes, int], None],
+        submit: Callable[[DevicePipeline, Message], None],
     ) -> None:
+        self._reactor = reactor
         self._intake = intake
+        self._submit = submit
         self.readings = ReadingsService(
             reactor=reactor,
             config=config,
@@ -52,7 +56,7 @@ class SnmpAssembly:
                 device=registry.by_id,
                 traffic=self._traffic,
                 session=delivery.polled_session,
-                submit=submit,
+                submit=self._submit_metrics,
                 happened=self._happened,
             ),
             offload=partial(deferToThreadPool, reactor, reactor.getThreadPool()),
@@ -68,7 +72,7 @@ class SnmpAssembly:
             poller=self.poller,
             devices=registry.devices,
             opened=intake.devices.keys,
-            open=intake.open,
+            open=lambda device: intake.of_device(device, 0.0),
         )
 
     def parts(self) -> tuple[IService, ...]:
@@ -91,6 +95,13 @@ class SnmpAssembly:
     def _traffic(self, device_id: int) -> InterfaceTraffic | None:
         known = self._intake.devices.get(device_id)
         return None if known is None else known.pipeline.traffic
+
+    def _submit_metrics(self, device_id: int, body: bytes, records: int) -> None:
+        """Metric records are records like any: received here, and in flight until they have a fate."""
+        known = self._intake.devices.get(device_id)
+        if known is not None:
+            known.pipeline.ledger.receive(records)
+            self._submit(known.pipeline, Message(body, records, self._reactor.seconds()))
 
     def _happened(self, device_id: int, line: Line, now: float) -> None:
         known = self._intake.devices.get(device_id)

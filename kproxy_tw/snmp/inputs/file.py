@@ -121,12 +121,13 @@ def _checked(fields: object) -> FileEntry:
         raise _BadField(unknown, f"is no key of a device; there are {', '.join(sorted(KEYS))}")
     address, port = _read("snmp_ip", endpoint, _text(fields, "snmp_ip", MAX_ADDRESS))
     v3 = None if fields.get("snmp_v3") is None else _read("snmp_v3", v3_credentials, fields["snmp_v3"])
+    version = _choice(fields, "snmp_version", VERSIONS, Version.V2C)
     return FileEntry(
         device_id=_id(fields),
         address=address,
         port=port,
         community=_text(fields, "snmp_comm", MAX_COMMUNITY, required=v3 is None),
-        version=_choice(fields, "snmp_version", VERSIONS, Version.V2C) if v3 is None else Version.V3,
+        version=version if v3 is None else Version.V3,
         minimize=_choice(fields, "minimize_snmp", BOOLEANS, False),
         v3=v3,
     )
@@ -144,7 +145,7 @@ def _id(fields: Mapping[str, Any]) -> int:
     value = fields.get("device_id")
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         value = int(value)
-    if type(value) is not int or not 0 < value <= MAX_ID:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= MAX_ID:
         problem = "is missing" if value is None else f"must be a whole number from 1 to {MAX_ID}"
         raise _BadField("device_id", problem)
     return value

@@ -146,12 +146,12 @@ class Outlet:
         judged = verdict(answer.status, answer.headers.get("retry-after"), self._wall())
         if judged.fate is Fate.DELIVERED:
             return self._taken(body)
-        problem = f"{self.status.url}: HTTP {answer.status}"
+        said = f"{self.status.url}: HTTP {answer.status}"
         if judged.fate in (Fate.RETRY, Fate.HOLD):
-            return self._retry(problem, HOLD_SECONDS if judged.fate is Fate.HOLD else judged.wait)
+            return self._retry(said, HOLD_SECONDS if judged.fate is Fate.HOLD else judged.wait)
         self.status.refused += 1
         self._source.done()
-        self._tell(f"{problem}: it takes no such thing; asked again in an hour")
+        self._tell(f"{said}: it takes no such thing; asked again in an hour")
         return ABSENT_SECONDS
 
     def _taken(self, body: bytes) -> float:

@@ -94,9 +94,8 @@ def _interfaces(counters: Sequence[InterfaceCounters]) -> FlowBatch | None:
 
 
 def _column(values: Sequence[int], *, wide: bool) -> Column:
-    kind = np.dtype(np.uint64 if wide else np.uint32)
-    most = np.iinfo(kind).max
-    return np.array([min(max(value, 0), most) for value in values], kind)
+    most = 2**64 - 1 if wide else 2**32 - 1
+    return np.array([min(max(value, 0), most) for value in values], np.uint64 if wide else np.uint32)
 
 
 def _device(reading: Reading) -> FlowBatch | None:
