@@ -35,11 +35,7 @@ def snmp_config(options: Mapping[str, Any]) -> SnmpConfig:
         bootstrap=_ids(bootstrap),
         bootstrap_all=bootstrap.strip() == ALL,
         policy=TargetPolicy(_read("snmp_allow", allowed, options["snmp_allow"] or "")),
-        schedule=SnmpSchedule(
-            low=bool(options["snmp_low"]),
-            max_interfaces=options["snmp_max"],
-            max_interfaces_later=options["snmp_max_cycle"],
-        ),
+        schedule=_schedule(options),
         comparison=Comparison(options["interface_metadata_comparison"] or "full"),
         metric_rate=options["sample_metric"],
     )
@@ -66,6 +62,21 @@ def checked_entry(options: Mapping[str, Any], config: SnmpConfig) -> FileEntry |
         community="" if config.v3 else config.community,
         version=config.version,
         v3=config.v3,
+    )
+
+
+def _schedule(options: Mapping[str, Any]) -> SnmpSchedule:
+    counters, descriptions = options["snmp_counter_seconds"], options["snmp_description_seconds"]
+    if descriptions % counters:
+        raise ConfigError(
+            "snmp_description_seconds", f"is {descriptions}, which is no multiple of the {counters} s between counters"
+        )
+    return SnmpSchedule(
+        counters_seconds=float(counters),
+        descriptions_seconds=float(descriptions),
+        low=bool(options["snmp_low"]),
+        max_interfaces=options["snmp_max"],
+        max_interfaces_later=options["snmp_max_cycle"],
     )
 
 

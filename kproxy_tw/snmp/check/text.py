@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kproxy_tw.snmp.reading import ErrorKind, Interface, InterfaceCounters, Reading
 from kproxy_tw.snmp.settings import SnmpTarget, Version
 from kproxy_tw.snmp.status import Progress
+from kproxy_tw.web.text import si_number
 
 STATUS = {0: "-", 1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: "absent", 7: "lower down"}
 """ifAdminStatus and ifOperStatus (RFC 2863)."""
@@ -17,16 +18,9 @@ MAX_TEXT = 40
 HINTS = {
     ErrorKind.NO_ROUTE: "this machine has no way to that address; see `ip route get` and -proxy_snmp",
     ErrorKind.REFUSED: "nothing listens on that UDP port: is the agent running, and on this port?",
-    ErrorKind.NO_ANSWER: "the agent is away, a filter drops the packets, or the agent does not answer this machine",
-    ErrorKind.UNKNOWN_USER: "the agent has no user of that name",
-    ErrorKind.WRONG_AUTH: "AuthenticationProtocol or AuthenticationPassphrase is not the agent's",
-    ErrorKind.WRONG_PRIV: "PrivacyProtocol or PrivacyPassphrase is not the agent's",
-    ErrorKind.UNSUPPORTED_LEVEL: "the agent does not let this user ask with this much, or this little, protection",
+    ErrorKind.UNSUPPORTED_LEVEL: "set PrivacyProtocol to NoPriv, or AuthenticationProtocol to NoAuth, as at the agent",
 }
-SILENT_COMMUNITY = (
-    "the agent is away, a filter drops the packets, or the community is wrong: with version 1 and 2c an agent answers "
-    "none of these, so they cannot be told apart from here"
-)
+"""What to do, where the error itself does not say it."""
 
 
 def progress_line(name: str, progress: Progress) -> str:
@@ -46,7 +40,7 @@ def succeeded(reading: Reading) -> bool:
 
 def _sections(target: SnmpTarget, reading: Reading) -> Iterator[str]:
     yield f"{where(target)} {'answered' if reading.answered else 'did not answer'}"
-    yield from _failure(target, reading)
+    yield from _failure(reading)
     if reading.system is not None:
         yield from _pairs("System", _system(reading))
     if reading.v3 is not None:
@@ -76,18 +70,11 @@ def where(target: SnmpTarget) -> str:
     return f"{address} port {target.port}, version {target.version}, {who}:"
 
 
-def hint(target: SnmpTarget, kind: ErrorKind) -> str:
-    """What may be wrong, where that can be said."""
-    if kind is ErrorKind.NO_ANSWER and target.version is not Version.V3:
-        return SILENT_COMMUNITY
-    return HINTS.get(kind, "")
-
-
-def _failure(target: SnmpTarget, reading: Reading) -> Iterator[str]:
+def _failure(reading: Reading) -> Iterator[str]:
     if reading.error is not None:
         yield f"  failed: {reading.error.kind}: {reading.error.text}"
-        if text := hint(target, reading.error.kind):
-            yield f"  {text}"
+        if hint := HINTS.get(reading.error.kind):
+            yield f"  {hint}"
     for partial in reading.partial:
         yield f"  {partial.table} was read to row {partial.rows} only: {partial.error.text}"
 
@@ -175,10 +162,7 @@ def _health(reading: Reading) -> Iterator[str]:
     health = reading.health
     rows = [
         *(("processor", cpu.name, f"{cpu.percent:.0f} %") for cpu in health.cpus),
-        *(
-            ("memory", one.name, f"{one.percent:.0f} % of {one.total} bytes, {one.free} free")
-            for one in health.memories
-        ),
+        *(("memory", one.name, f"{one.percent:.0f} % of {si_number(one.total, 'B')}") for one in health.memories),
         *(("temperature", one.name, f"{one.celsius:.1f} °C") for one in health.temperatures),
     ]
     if rows:
