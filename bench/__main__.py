@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, formats, relay, spool
+from bench import end_to_end, formats, relay, snmp, spool
 
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
     "flows": end_to_end.report,
     "formats": formats.report,
     "relay": relay.report,
     "spool": spool.report,
+    "snmp": snmp.report,
 }
 
 for name in sys.argv[1:] or TABLES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 
@@ -19,6 +20,9 @@ from kproxy_tw.snmp.usm import EngineClock, UsmSecurity
 PYSNMP, GUFO = "pysnmp", "gufo-snmp"
 
 MAX_ENGINES = 16_384
+
+MAX_THREADS = 64
+"""Walks of the fast client at the same time; none is made for the careful one."""
 
 Key = tuple[str, int]
 """Address and port."""
@@ -60,6 +64,7 @@ class Agents:
         self._clock = clock
         self._wall = wall
         self._ring = KeyRing()
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="snmp")
 
     async def open(self, target: SnmpTarget, pace: Pace) -> tuple[AgentClient, CommunitySecurity | UsmSecurity]:
         """A client, and its session. :raises AgentFailure: there is no route."""
@@ -72,7 +77,7 @@ class Agents:
 
         if not can_walk_fast(target):
             return careful, security
-        return FastClient(target, careful, security, pace, self._clock), security
+        return FastClient(target, careful, security, pace, self._threads, self._clock), security
 
     def _security(self, target: SnmpTarget) -> CommunitySecurity | UsmSecurity:
         if target.version is not Version.V3 or target.v3 is None:

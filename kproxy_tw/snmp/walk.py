@@ -93,16 +93,12 @@ class Walk:
     _open: list[_Position] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.begin_again()
-
-    def begin_again(self) -> None:
-        """Forget what was read."""
         self.table = Table(self.spec.name)
         self._open = [_Position(column) for column in self.spec.columns]
 
-    def finish(self) -> None:
-        """All columns have been read, by other means than :meth:`take`."""
-        self._open = []
+    def finish(self, table: Table) -> None:
+        """The table has been read, by other means than :meth:`take`."""
+        self.table, self._open = table, []
 
     @property
     def done(self) -> bool:
