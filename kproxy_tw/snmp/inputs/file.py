@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, TypeVar
 
@@ -195,7 +195,8 @@ def _objects(text: str) -> Iterator[tuple[int, int, object]]:
         raise BadFile(f"{_line(text, at)}: something follows the end")
 
 
-def _members(text: str, at: int) -> Iterator[tuple[int, int, object]]:
+def _members(text: str, at: int) -> Generator[tuple[int, int, object], None, int]:
+    """The members of a list, and at last where it ends."""
     first = True
     while (at := _skip(text, at)) < len(text) and text[at] != "]":
         if not first:
