@@ -16,10 +16,14 @@ class Pace:
 
     :ivar most: rows asked for at once, at most.
     :ivar bulk: the agent takes GETBULK, as far as is known.
+    :ivar fast_running: a thread of the fast client still waits for the agent.
+    :ivar fast_rest: for so many polls the fast client is not used, as it had trouble with the agent.
     """
 
     most: int
     bulk: bool = True
+    fast_running: bool = False
+    fast_rest: int = 0
     _now: int = attrs.field(init=False)
     _good: int = attrs.field(default=0, init=False)
 

@@ -34,6 +34,10 @@ TIMEOUTS_A_TABLE = 20
 """A table may take so many times the time of one answer, before the careful client takes over."""
 
 
+REST_POLLS = 12
+"""An agent that gave trouble is asked carefully for so many polls."""
+
+
 class _Trouble(Exception):
     """The agent does not keep the rules, or nobody waits for the walk any more."""
 
@@ -83,20 +87,20 @@ class FastClient:
         self._cpu = 0.0
         self._session: SnmpSession | None = None
         self._refreshed = 0.0
-        self._troubled = False
+        self._fast = not pace.fast_running and not pace.fast_rest
+        pace.fast_rest = max(0, pace.fast_rest - 1)
         self.get = careful.get
 
     async def walk(self, walk: Walk, read: RowsListener | None = None) -> None:
         """See :class:`~kproxy_tw.snmp.client.AgentClient`."""
-        if self._pace.bulk and not self._troubled:
+        if self._fast and self._pace.bulk:
             attempt = _Attempt(walk.spec, walk.max_rows, self._pace.rows(1), self._clock)
             try:
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._walk, attempt)
             except (_Trouble, TimeoutError, OSError, SnmpError, ValueError, RuntimeError):
-                # For the rest of this poll; the next one tries again.
-                self._troubled = True
+                self._fast, self._pace.fast_rest = False, REST_POLLS
             except asyncio.CancelledError:
-                attempt.stopped = True
+                attempt.stopped, self._pace.fast_rest = True, REST_POLLS
                 raise
             else:
                 walk.finish(attempt.table)
@@ -121,11 +125,13 @@ class FastClient:
         self._careful.close()
 
     def _walk(self, attempt: _Attempt) -> None:
-        """In a thread."""
+        """In a thread. An agent that sends datagrams without end can hold it; it gets no second one."""
         begun = time.thread_time()
+        self._pace.fast_running = True
         try:
             attempt.run(self._ready(), until=self._clock() + TIMEOUTS_A_TABLE * self._target.timeout_seconds)
         finally:
+            self._pace.fast_running = False
             self._cpu += time.thread_time() - begun
             self._variables += attempt.variables
 
