@@ -280,12 +280,11 @@ _SNMP = (
     Flag(
         "snmp_retries",
         "int",
-        "repetitions of an unanswered request",
+        "repetitions of an unanswered request; 2 if not given",
         None,
         WORKS,
         low=0,
         high=10,
-        default_text="2",
     ),
     Flag("snmp_timeout_seconds", "int", "time for one answer", 5, WORKS, low=1, high=60),
     Flag(
@@ -318,21 +317,19 @@ _SNMP = (
     Flag(
         "proxy_snmp",
         "string",
-        "address to poll from",
+        "address to poll from; -host if not given, where that is one address that is not loopback",
         None,
         WORKS,
         metavar="ADDRESS",
-        default_text="-host, where that is one address that is not loopback",
     ),
     Flag(
         "interface_metadata_comparison",
         "string",
-        "what of an interface has to change before the backend is told again: full, basic (index, description, "
-        "addresses), or always",
+        "what of an interface has to change before the backend is told again: full (anything; if not given), basic "
+        "(index, description, addresses), or always (nothing)",
         None,
         WORKS,
         choices=("full", "basic", "always"),
-        default_text="full",
     ),
 )
 

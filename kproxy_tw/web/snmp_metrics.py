@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from kproxy_tw.snmp.outputs.book import PollSums
-from kproxy_tw.snmp.shown import DeviceSnmp, Sending
+from kproxy_tw.snmp.shown import DeviceSnmp, PollSums, Sending
 from kproxy_tw.snmp.status import PollerStatus
 
 _SUMS: tuple[tuple[str, str, Callable[[PollSums], float]], ...] = (

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -219,7 +220,7 @@ def test_a_check_says_precisely_what_fails(tmp_path: Path) -> None:
     """Six devices of one file: five fail in five ways, told apart; the exit status is 69. The good one alone: 0."""
     with snmpd.running(tmp_path) as agent:
         good = {"device_id": 1, "snmp_ip": agent.address, "snmp_v3": snmpd.user()}
-        bad = {
+        bad: dict[int, dict[str, object]] = {
             2: {"snmp_comm": "C4NARY-wrong"},
             3: {"snmp_v3": json.dumps(snmpd.user(UserName="stranger"))},
             4: {"snmp_v3": snmpd.user(AuthenticationPassphrase="C4NARY-wrong")},
@@ -277,7 +278,7 @@ def test_no_secret_appears_anywhere_and_a_bad_file_keeps_the_old_one(tmp_path: P
         flags = ("-bootstrap_devices=all", f"-snmp_file={settings}", "-log_level=debug", "-snmp_timeout_seconds=1")
         with chain(tmp_path, devices, *flags, KPROXY_SNMP_COMMUNITY="C4NARY-common") as running:
             for number in (7, 8, 9):
-                wait_for(lambda number=number: running.polls(number), tmp_path)
+                wait_for(partial(running.polls, number), tmp_path)
             assert "credentials" in running.device(10)["Problem"]
             settings.write_text(json.dumps({"devices": [{**entry, "C4NARY-key": snmpd.COMMUNITY, "snmp_ip": "x"}]}))
             running.proxy.process.send_signal(signal.SIGHUP)

@@ -9,63 +9,13 @@ import attrs
 
 from kproxy_tw.enrich.interfaces import InterfaceTable, InterfaceTraffic
 from kproxy_tw.snmp.reading import DeviceHealth, Interface, InterfaceCounters, Reading, SystemGroup
+from kproxy_tw.snmp.shown import FlowRates, Point, PollSums
 
 HISTORY = 48
 """Rates of an interface that are kept for its sparkline: four hours of polls each five minutes."""
 
 MAX_HISTORIES = 4096
 """Interfaces of one device that have a history."""
-
-Point = tuple[float | None, float | None]
-"""Bits per second in and out; ``None`` where a poll brought none."""
-
-
-@attrs.frozen
-class FlowRates:
-    """What flows say of an interface between the last two polls, in bits per second."""
-
-    in_bits: float
-    out_bits: float
-
-
-@attrs.frozen(kw_only=True)
-class PollSums:
-    """What all polls of a device together came to.
-
-    :ivar failed: polls without any answer.
-    :ivar partial: polls that brought less than they asked for.
-    :ivar dropped: polls that were due and left out, as an earlier one ran on.
-    :ivar cpu_seconds: of the polling process.
-    """
-
-    polls: int = 0
-    failed: int = 0
-    partial: int = 0
-    dropped: int = 0
-    requests: int = 0
-    retries: int = 0
-    timeouts: int = 0
-    ignored: int = 0
-    variables: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-
-    def plus(self, reading: Reading) -> PollSums:
-        """With one more poll."""
-        effort = reading.effort
-        return PollSums(
-            polls=self.polls + 1,
-            failed=self.failed + (not reading.answered),
-            partial=self.partial + bool(reading.answered and (reading.partial or reading.error)),
-            dropped=max(self.dropped, reading.dropped),
-            requests=self.requests + effort.requests,
-            retries=self.retries + effort.retries,
-            timeouts=self.timeouts + effort.timeouts,
-            ignored=self.ignored + effort.ignored,
-            variables=self.variables + effort.variables,
-            seconds=self.seconds + reading.duration_seconds,
-            cpu_seconds=self.cpu_seconds + effort.cpu_seconds,
-        )
 
 
 @attrs.define(eq=False)

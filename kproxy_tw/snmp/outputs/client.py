@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -230,16 +231,14 @@ class DeviceUplink:
         report_url: str,
         comparison: Comparison,
         room: SharedRoom,
+        uniform: Uniform = random.uniform,
     ) -> None:
         self._reactor = reactor
         self.untold = Untold(comparison)
         self.waiting = Reports(room)
-        self.documents = Outlet(
-            reactor=reactor, name=name, method="PUT", url=document_url, session=session, source=self.untold
-        )
-        self.reports = Outlet(
-            reactor=reactor, name=name, method="POST", url=report_url, session=session, source=self.waiting
-        )
+        outlet = partial(Outlet, reactor=reactor, name=name, session=session, uniform=uniform)
+        self.documents = outlet(method="PUT", url=document_url, source=self.untold)
+        self.reports = outlet(method="POST", url=report_url, source=self.waiting)
 
     def describe(self, entries: Mapping[int, Entry], system: Entry) -> None:
         """The device has these interfaces now, and this system group."""
