@@ -31,7 +31,7 @@ from kproxy_tw.snmp.reading import (
 )
 from kproxy_tw.snmp.status import Progress
 from kproxy_tw.snmp.uptime import Uptime
-from kproxy_tw.snmp.walk import USUAL_ROWS, Table, TableSpec, Walk
+from kproxy_tw.snmp.walk import Table, TableSpec, Walk
 
 SILENCE = {ErrorKind.NO_ANSWER, ErrorKind.REFUSED, ErrorKind.NO_ROUTE}
 
@@ -137,8 +137,7 @@ class Poll:
         if self._ended is not None:
             self._unread.append(Partial(table=spec.name, rows=0, error=self._ended))
             return
-        expected = self.memory.rows.get(spec.name, USUAL_ROWS)
-        walk = self._walks[spec.name] = Walk(spec, self.max_rows, expected)
+        walk = self._walks[spec.name] = Walk(spec, self.max_rows, self.memory.rows.get(spec.name))
         self._tell(spec.name)
         try:
             async with asyncio.timeout_at(self.deadline):

@@ -6,7 +6,7 @@ it, and breaks where they do not increase. What was read until then is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -19,7 +19,7 @@ from kproxy_tw.snmp.reading import ErrorKind
 Numbers = tuple[int, ...]
 
 USUAL_ROWS = 10
-"""Expected of a table that is not known yet."""
+"""Asked for at first of a table that is not known yet."""
 
 
 @attrs.frozen
@@ -81,24 +81,29 @@ class _Position:
 class Walk:
     """The state of one walk.
 
-    :ivar expected: rows that the table probably has, so that no more are asked for at first.
+    :ivar expected: rows that the table had last time, so that no more are asked for at first; ``None`` if not known.
     :ivar failure: why a column broke; ``None`` while none has.
     """
 
     spec: TableSpec
     max_rows: int
-    expected: int = USUAL_ROWS
+    expected: int | None = None
     table: Table = attrs.field(init=False)
     failure: AgentFailure | None = attrs.field(default=None, init=False)
     _open: list[_Position] = attrs.field(init=False)
+    _resumed: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.table = Table(self.spec.name)
         self._open = [_Position(column) for column in self.spec.columns]
 
-    def finish(self, table: Table) -> None:
-        """The table has been read, by other means than :meth:`take`."""
-        self.table, self._open = table, []
+    def resume(self, table: Table, last: Mapping[str, Numbers]) -> None:
+        """Go on behind what was read by other means than :meth:`take`.
+
+        :param last: by column name, the index of its last row.
+        """
+        self.table, self._resumed = table, True
+        self._open = [_Position(column, last.get(column.name, ())) for column in self.spec.columns]
 
     @property
     def done(self) -> bool:
@@ -112,7 +117,10 @@ class Walk:
 
     def rows_wanted(self, most: int) -> int:
         """How many rows to ask for now, of at most so many."""
-        return most if self.table.rows else max(1, min(most, self.expected + 1))
+        if self._resumed:
+            return 1  # most probably there is nothing behind it
+        expected = USUAL_ROWS if self.expected is None else self.expected
+        return most if self.table.rows else max(1, min(most, expected + 1))
 
     def names(self) -> tuple[Numbers, ...]:
         """What to ask the successors of."""
@@ -120,6 +128,7 @@ class Walk:
 
     def take(self, variables: Sequence[Variable], now: float) -> None:
         """The successors, in the order asked for, row after row. An answer without any breaks the walk."""
+        self._resumed = False
         if not variables:
             self.fail(AgentFailure(ErrorKind.BROKEN_ANSWER, "an answer without variables"))
             return

@@ -114,9 +114,9 @@ def test_discontinuity_time() -> None:
 
 def test_32_bits_go_round_once() -> None:
     """On 100 Mbit/s, 300 s cannot hold two rounds."""
-    slow = {"speed_bps": 100_000_000}
-    before = attrs.evolve(sample(0, WRAP_32 - 1000, wide=False), **slow)
-    now = attrs.evolve(sample(INTERVAL, WRAP_32 - 1000 + 2_000_000, wide=False), **slow)
+    slow = 100_000_000
+    before = attrs.evolve(sample(0, WRAP_32 - 1000, wide=False), speed_bps=slow)
+    now = attrs.evolve(sample(INTERVAL, WRAP_32 - 1000 + 2_000_000, wide=False), speed_bps=slow)
     deltas, _too_fast = growth(before, now)
     assert deltas is not None
     assert deltas.in_octets == 2_000_000

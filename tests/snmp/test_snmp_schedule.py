@@ -41,7 +41,8 @@ def test_the_grid_stays(device_id: int, now: float, later: float) -> None:
 
 def polls(plan: Plan, count: int, *, failures: int = 0) -> list[int]:
     """The points at which a device is polled."""
-    points, point = [], 0
+    points: list[int] = []
+    point = 0
     while len(points) < count:
         point = plan.next_point(point, failures=failures, owed=False)
         points.append(point)

@@ -1,7 +1,8 @@
 """Walks through gufo-snmp, one column after the other; everything else, and every trouble, through the careful client.
 
-Agents that do not answer in time, whose object identifiers do not increase, or that answer with an error are asked
-again, carefully: what to make of it is decided in one place. Walks run in threads, which costs half of what gufo-snmp's
+Agents that do not answer in time, or whose object identifiers do not increase, are asked again, carefully: what to make
+of it is decided in one place. As gufo-snmp takes an error for the end of a column, the careful client has the last word
+on where a table ends. Walks run in threads, which costs half of what gufo-snmp's
 asynchronous client does; it waits without the interpreter's lock.
 """
 
@@ -33,6 +34,9 @@ REFRESH_SECONDS = 60.0
 TIMEOUTS_A_TABLE = 20
 """A table may take so many times the time of one answer, before the careful client takes over."""
 
+
+FEW_ROWS = 20
+"""Tables with so few rows are read with one careful question; column by column would take longer."""
 
 REST_POLLS = 12
 """An agent that gave trouble is asked carefully for so many polls."""
@@ -93,7 +97,7 @@ class FastClient:
 
     async def walk(self, walk: Walk, read: RowsListener | None = None) -> None:
         """See :class:`~kproxy_tw.snmp.client.AgentClient`."""
-        if self._fast and self._pace.bulk:
+        if self._fast and self._pace.bulk and (walk.expected is None or walk.expected > FEW_ROWS):
             attempt = _Attempt(walk.spec, walk.max_rows, self._pace.rows(1), self._clock)
             try:
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._walk, attempt)
@@ -103,10 +107,9 @@ class FastClient:
                 attempt.stopped, self._pace.fast_rest = True, REST_POLLS
                 raise
             else:
-                walk.finish(attempt.table)
+                walk.resume(attempt.table, attempt.last)
                 if read is not None:
                     read(len(walk.table.rows))
-                return
         await self._careful.walk(walk, read)
 
     def effort(self) -> Effort:
@@ -164,6 +167,7 @@ class _Attempt:
     """One table.
 
     :ivar stopped: nobody waits any more.
+    :ivar last: by column, the index of its last row.
     :ivar variables: read so far.
     """
 
@@ -173,6 +177,7 @@ class _Attempt:
     clock: Callable[[], float]
     table: Table = attrs.field(init=False)
     stopped: bool = attrs.field(default=False, init=False)
+    last: dict[str, Numbers] = attrs.field(factory=dict, init=False)
     variables: int = attrs.field(default=0, init=False)
     _known: dict[str, tuple[Numbers, Row]] = attrs.field(factory=dict, init=False)
 
@@ -198,6 +203,7 @@ class _Attempt:
             rows += 1
             row[name] = value if type(value) is int else _value(value)
         self.variables += rows
+        self.last[name] = last
         if self.clock() > until:
             raise _Trouble
 
