@@ -20,8 +20,10 @@ import numpy as np
 
 from kproxy_tw.testing.exporters import NetFlow9Exporter
 from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get, get_json
+from kproxy_tw.testing.snmpd import Snmpd
 from kproxy_tw.testing.traffic import make_flows
-from tests.interop import peers, snmpd
+from tests.interop import peers
+from tests.interop import snmp_canaries as canary
 
 SOURCE, OTHER_SOURCE = "127.0.0.21", "127.0.0.22"
 LOOPBACK = 1
@@ -37,6 +39,11 @@ IDS = {name: 2880 + place for place, name in enumerate(COLUMNS)}
 CUSTOM = [{"col_name": name, "field_id": str(IDS[name]), "col_type": kind} for name, kind in COLUMNS.items()]
 CREDENTIALS = {"KENTIK_API_EMAIL": "tests@example.com", "KENTIK_API_TOKEN": "C4NARY-token"}
 WAIT_SECONDS = 60.0
+
+SYSTEM = {
+    name: f"1.3.6.1.2.1.1.{place}.0" for name, place in {"Descr": 1, "Contact": 4, "Name": 5, "Location": 6}.items()
+}
+"""The system group (RFC 3418)."""
 
 
 @attrs.frozen
@@ -107,18 +114,18 @@ def kernel(what: str) -> int:
 def test_what_an_agent_says_arrives_and_flows_go_on(tmp_path: Path) -> None:
     """Interfaces, counters, health, names in flows, at kproxy and at kcollect, by version 2c and by version 3."""
     began = kernel("statistics/rx_bytes")
-    with snmpd.running(tmp_path) as agent:
-        devices = snmpd.device_file(
+    with canary.running(tmp_path) as agent:
+        devices = canary.device_file(
             tmp_path,
-            snmpd.api_device(
+            canary.api_device(
                 7,
                 agent,
                 SOURCE,
-                device_snmp_community=snmpd.COMMUNITY,
+                device_snmp_community=canary.COMMUNITY,
                 custom_column_data=CUSTOM,
                 device_sample_rate="1",
             ),
-            snmpd.api_device(8, agent, OTHER_SOURCE, device_snmp_v3_conf=snmpd.user()),
+            canary.api_device(8, agent, OTHER_SOURCE, device_snmp_v3_conf=canary.user()),
         )
         # Device 7 is polled since it sends flow; device 8 without having sent any.
         flags = ("-bootstrap_devices=8", "-snmp_counter_seconds=3", "-snmp_description_seconds=30")
@@ -143,12 +150,11 @@ def _rates(running: Chain, device: int) -> list[Mapping[str, float]]:
     return [row["Deltas"] for row in rows if row["Index"] == LOOPBACK and row["Deltas"].get("InOctets")]
 
 
-def _check_device(running: Chain, agent: snmpd.Agent) -> None:
+def _check_device(running: Chain, agent: Snmpd) -> None:
     """kproxy's own JSON and page, beside what the kernel and net-snmp's client say."""
     snmp = running.device(7)
-    name, location, contact = snmpd.SYSTEM
-    assert (snmp["System"]["Name"], snmp["System"]["Location"], snmp["System"]["Contact"]) == (name, location, contact)
-    assert snmp["System"]["Descr"] == snmpd.get(agent.port, "1.3.6.1.2.1.1.1.0")
+    for name, oid in SYSTEM.items():
+        assert snmp["System"][name] == (agent.get(oid) or "").strip('"')
     assert snmp["Error"] == ""
     assert snmp["Latest"]["Effort"]["Timeouts"] == 0
     lo = next(one for one in snmp["Interfaces"] if one["Index"] == LOOPBACK)
@@ -158,14 +164,14 @@ def _check_device(running: Chain, agent: snmpd.Agent) -> None:
     memory = next(one for one in snmp["Health"]["Memories"] if "hysical" in one["Name"])
     assert memory["Total"] == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     page = get(running.flow_port + 1, "/devices/7")[1].decode()
-    assert "edge-router" in page
+    assert "simulated" in page
     assert 'class="ratelines"' in page
     assert get_json(running.flow_port + 1, "/admin/status")["Polling"]["Targets"] == 2
 
 
 def _check_version_3(running: Chain) -> None:
     snmp = running.device(8)
-    assert snmp["System"]["Name"] == snmpd.SYSTEM[0]
+    assert snmp["System"]["Name"] == "simulated"
     assert (snmp["Latest"]["V3"]["Level"], snmp["Target"]["Level"]) == ("authPriv", "authPriv")
     assert get_json(running.flow_port + 1, "/admin/devices/8")["LastSeen"] == "0001-01-01T00:00:00Z"
 
@@ -173,7 +179,7 @@ def _check_version_3(running: Chain) -> None:
 def _check_collector(running: Chain, began: int) -> None:
     """What is stored: interfaces, growth that is not more than the kernel counted, the page, the device API."""
     listed = get_json(running.collector_port, "/snmp/devices")["Devices"]
-    assert [(one["DeviceID"], one["System"]["sys_name"]) for one in listed] == [(7, "edge-router"), (8, "edge-router")]
+    assert [(one["DeviceID"], one["System"]["sys_name"]) for one in listed] == [(7, "simulated"), (8, "simulated")]
     interfaces = get_json(running.collector_port, "/snmp/interfaces?device_id=7")
     lo = next(one for one in interfaces if one["Index"] == LOOPBACK)
     assert lo["Described"]["desc"] == "lo"
@@ -181,7 +187,7 @@ def _check_collector(running: Chain, began: int) -> None:
     grown = sum(int(deltas["InOctets"]) for deltas in _rates(running, 7))
     assert 0 < grown <= kernel("statistics/rx_bytes") - began
     page = get(running.collector_port, "/snmp/7")[1].decode()
-    assert "edge-router" in page
+    assert "simulated" in page
     assert 'class="ratelines"' in page
     first = _device_api(running.collector_port, "/api/internal/device/7/interfaces")[0]
     assert (first["snmp_id"], first["interface_description"]) == ("1", "lo")
@@ -218,22 +224,22 @@ def _check_flows(running: Chain, sent: int) -> None:
 
 def test_a_check_says_precisely_what_fails(tmp_path: Path) -> None:
     """Six devices of one file: five fail in five ways, told apart; the exit status is 69. The good one alone: 0."""
-    with snmpd.running(tmp_path) as agent:
-        good = {"device_id": 1, "snmp_ip": agent.address, "snmp_v3": snmpd.user()}
+    with canary.running(tmp_path) as agent:
+        good = {"device_id": 1, "snmp_ip": canary.address(agent), "snmp_v3": canary.user()}
         bad: dict[int, dict[str, object]] = {
             2: {"snmp_comm": "C4NARY-wrong"},
-            3: {"snmp_v3": json.dumps(snmpd.user(UserName="stranger"))},
-            4: {"snmp_v3": snmpd.user(AuthenticationPassphrase="C4NARY-wrong")},
-            5: {"snmp_v3": snmpd.user(PrivacyPassphrase="C4NARY-wrong")},
-            6: {"snmp_v3": snmpd.user(UserName="authonly")},
-            7: {"snmp_comm": snmpd.COMMUNITY, "snmp_ip": f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"},
+            3: {"snmp_v3": json.dumps(canary.user(UserName="stranger"))},
+            4: {"snmp_v3": canary.user(AuthenticationPassphrase="C4NARY-wrong")},
+            5: {"snmp_v3": canary.user(PrivacyPassphrase="C4NARY-wrong")},
+            6: {"snmp_v3": canary.user(UserName="authonly")},
+            7: {"snmp_comm": canary.COMMUNITY, "snmp_ip": f"127.0.0.1:{free_port(socket.SOCK_DGRAM)}"},
         }
-        others = [{"device_id": number, "snmp_ip": agent.address, **fields} for number, fields in bad.items()]
+        others = [{"device_id": number, "snmp_ip": canary.address(agent), **fields} for number, fields in bad.items()]
         status, text = check(tmp_path, [good, *others])
         assert status == 69
         parts = dict(enumerate(text.split("\nDevice "), 1))
         assert "level               authPriv" in parts[1]
-        assert snmpd.SYSTEM[0] in parts[1]
+        assert "simulated" in parts[1]
         assert "failed" not in parts[1]
         for number, said in {
             2: "or the community, which agents do not tell",
@@ -263,24 +269,29 @@ def check(directory: Path, devices: list[dict[str, object]]) -> tuple[int, str]:
 def test_no_secret_appears_anywhere_and_a_bad_file_keeps_the_old_one(tmp_path: Path) -> None:
     """Logs at their loudest, pages, JSON, metrics, process list, every file below the state directory."""
     settings = tmp_path / "snmp.json"
-    with snmpd.running(tmp_path) as agent:
-        devices = snmpd.device_file(
+    with canary.running(tmp_path) as agent:
+        devices = canary.device_file(
             tmp_path,
-            snmpd.api_device(7, agent, SOURCE, device_snmp_community=snmpd.COMMUNITY, custom_column_data=CUSTOM),
-            snmpd.api_device(8, agent, OTHER_SOURCE, device_snmp_v3_conf=snmpd.user()),
-            snmpd.api_device(9, agent, "127.0.0.23", device_snmp_community="C4NARY-wrong"),
-            snmpd.api_device(
+            canary.api_device(7, agent, SOURCE, device_snmp_community=canary.COMMUNITY, custom_column_data=CUSTOM),
+            canary.api_device(8, agent, OTHER_SOURCE, device_snmp_v3_conf=canary.user()),
+            canary.api_device(9, agent, "127.0.0.23", device_snmp_community="C4NARY-wrong"),
+            canary.api_device(
                 10, agent, "127.0.0.24", device_snmp_ip="169.254.169.254", device_snmp_community="C4NARY-x"
             ),
         )
-        entry = {"device_id": 8, "snmp_ip": agent.address, "snmp_comm": snmpd.COMMUNITY, "snmp_v3": snmpd.user()}
+        entry = {
+            "device_id": 8,
+            "snmp_ip": canary.address(agent),
+            "snmp_comm": canary.COMMUNITY,
+            "snmp_v3": canary.user(),
+        }
         settings.write_text(json.dumps({"devices": [entry]}))
         flags = ("-bootstrap_devices=all", f"-snmp_file={settings}", "-log_level=debug", "-snmp_timeout_seconds=1")
         with chain(tmp_path, devices, *flags, KPROXY_SNMP_COMMUNITY="C4NARY-common") as running:
             for number in (7, 8, 9):
                 wait_for(partial(running.polls, number), tmp_path)
             assert "credentials" in running.device(10)["Problem"]
-            settings.write_text(json.dumps({"devices": [{**entry, "C4NARY-key": snmpd.COMMUNITY, "snmp_ip": "x"}]}))
+            settings.write_text(json.dumps({"devices": [{**entry, "C4NARY-key": canary.COMMUNITY, "snmp_ip": "x"}]}))
             running.proxy.process.send_signal(signal.SIGHUP)
             wait_for(lambda: "stay as they were" in running.proxy.log.read_text(), tmp_path)
             assert "line 1, device 8" in running.proxy.log.read_text()
