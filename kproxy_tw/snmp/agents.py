@@ -15,7 +15,7 @@ from kproxy_tw.snmp.message import CommunitySecurity
 from kproxy_tw.snmp.pace import Pace
 from kproxy_tw.snmp.protocol import AgentSocket
 from kproxy_tw.snmp.settings import SnmpTarget, Version
-from kproxy_tw.snmp.usm import EngineClock, UsmSecurity
+from kproxy_tw.snmp.usm import AgentClock, UsmSecurity
 
 PYSNMP, GUFO = "pysnmp", "gufo-snmp"
 
@@ -34,7 +34,7 @@ def installed() -> str:
 
 
 @attrs.frozen
-class Engine:
+class KnownAgent:
     """What is remembered of an engine of version 3, over restarts.
 
     :ivar started: when it started, by its own clock, in seconds since 1970.
@@ -55,7 +55,7 @@ class Agents:
     def __init__(
         self,
         library: str,
-        engines: Mapping[Key, Engine],
+        engines: Mapping[Key, KnownAgent],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -86,7 +86,7 @@ class Agents:
         if known is None:
             return UsmSecurity(target.v3, self._ring)
         now = self._clock()
-        clock = EngineClock(known.boots, max(0, int(self._wall() - known.started)), now)
+        clock = AgentClock(known.boots, max(0, int(self._wall() - known.started)), now)
         return UsmSecurity(target.v3, self._ring, known.engine_id, clock)
 
     def learn(self, target: SnmpTarget, security: CommunitySecurity | UsmSecurity) -> bool:
@@ -96,7 +96,7 @@ class Agents:
         key, clock = (target.address, target.port), security.clock
         started = self._wall() - clock.time_now(self._clock())
         known = self.engines.pop(key, None)
-        self.engines[key] = Engine(security.engine_id, clock.boots, started)
+        self.engines[key] = KnownAgent(security.engine_id, clock.boots, started)
         if len(self.engines) > MAX_ENGINES:
             del self.engines[next(iter(self.engines))]
         return known is None or (known.engine_id, known.boots) != (security.engine_id, clock.boots)
