@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kproxy_tw.errors import StoreError
-from kproxy_tw.snmp.agents import MAX_ENGINES, KnownAgent, Key
+from kproxy_tw.snmp.agents import MAX_ENGINES, Key, KnownAgent
 from kproxy_tw.snmp.usm import MAX_ENGINE_ID
 
 FILE = "snmp-engines.json"

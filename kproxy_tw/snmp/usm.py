@@ -13,7 +13,7 @@ from pyasn1.codec.ber import encoder
 
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.snmp import ber
-from kproxy_tw.snmp.keys import LocalizedKeys, KeyRing
+from kproxy_tw.snmp.keys import KeyRing, LocalizedKeys
 from kproxy_tw.snmp.message import WIRE_VERSIONS, Answer, Kind, Request, read_pdu, request_pdu
 from kproxy_tw.snmp.reading import V3State
 from kproxy_tw.snmp.settings import AuthProtocol, PrivProtocol, SecurityLevel, V3Credentials, Version
