@@ -33,7 +33,7 @@ async def walk(library: str, version: Version) -> None:
         v3=user if version is Version.V3 else None,
     )
     client, _security = await Agents(library, {}).open(target, Pace(target.max_repetitions))
-    # Engine, keys and libraries are there before the walk, as they are in a process that polls for days.
+    # KnownAgent, keys and libraries are there before the walk, as they are in a process that polls for days.
     await client.get(tuple(oids.SYSTEM.values()))
     await client.walk(Walk(oids.STORAGE, target.max_rows))
     before, cpu, wall = client.effort().variables, time.process_time(), time.monotonic()

@@ -15,7 +15,7 @@ from kproxy_tw.snmp.message import CommunitySecurity
 from kproxy_tw.snmp.pace import Pace
 from kproxy_tw.snmp.protocol import AgentSocket
 from kproxy_tw.snmp.settings import SnmpTarget, Version
-from kproxy_tw.snmp.usm import EngineClock, UsmSecurity
+from kproxy_tw.snmp.usm import AgentClock, UsmSecurity
 
 PYSNMP, GUFO = libraries.PYSNMP, libraries.GUFO
 
@@ -29,7 +29,7 @@ Key = tuple[str, int]
 
 
 @attrs.frozen
-class Engine:
+class KnownAgent:
     """What is remembered of an engine of version 3, over restarts.
 
     :ivar started: when it started, by its own clock, in seconds since 1970.
@@ -50,7 +50,7 @@ class Agents:
     def __init__(
         self,
         library: str,
-        engines: Mapping[Key, Engine],
+        engines: Mapping[Key, KnownAgent],
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -81,7 +81,7 @@ class Agents:
         if known is None:
             return UsmSecurity(target.v3, self._ring)
         now = self._clock()
-        clock = EngineClock(known.boots, max(0, int(self._wall() - known.started)), now)
+        clock = AgentClock(known.boots, max(0, int(self._wall() - known.started)), now)
         return UsmSecurity(target.v3, self._ring, known.engine_id, clock)
 
     def learn(self, target: SnmpTarget, security: CommunitySecurity | UsmSecurity) -> bool:
@@ -91,7 +91,7 @@ class Agents:
         key, clock = (target.address, target.port), security.clock
         started = self._wall() - clock.time_now(self._clock())
         known = self.engines.pop(key, None)
-        self.engines[key] = Engine(security.engine_id, clock.boots, started)
+        self.engines[key] = KnownAgent(security.engine_id, clock.boots, started)
         if len(self.engines) > MAX_ENGINES:
             del self.engines[next(iter(self.engines))]
         return known is None or (known.engine_id, known.boots) != (security.engine_id, clock.boots)

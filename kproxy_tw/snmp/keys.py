@@ -64,7 +64,7 @@ CIPHERS: dict[PrivProtocol, Any] = {
 
 
 @attrs.frozen
-class EngineKeys:
+class LocalizedKeys:
     """A user's keys for one engine; empty where they are not used. They never show in a ``repr``."""
 
     auth: AuthProtocol
@@ -104,20 +104,20 @@ class KeyRing:
     def __init__(self) -> None:
         self._masters: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
-    def keys(self, user: V3Credentials, engine_id: bytes) -> EngineKeys:
+    def keys(self, user: V3Credentials, engine_id: bytes) -> LocalizedKeys:
         """The user's keys for an engine."""
         if user.auth is AuthProtocol.NONE:
-            return EngineKeys(user.auth, user.priv, b"", b"")
+            return LocalizedKeys(user.auth, user.priv, b"", b"")
         service, number = DIGESTS[user.auth].service, AUTH_NUMBERS[user.auth]
         engine = OctetString(engine_id)
         auth_master = self._master(user.auth, user.auth_pass_phrase, service.hash_passphrase)
         auth_key = bytes(service.localize_key(auth_master, engine))
         if user.priv is PrivProtocol.NONE:
-            return EngineKeys(user.auth, user.priv, auth_key, b"")
+            return LocalizedKeys(user.auth, user.priv, auth_key, b"")
         # The privacy pass phrase goes through the same hash as the other.
         priv_master = self._master(user.auth, user.priv_pass_phrase, service.hash_passphrase)
         priv_key = bytes(CIPHERS[user.priv].localize_key(number, priv_master, engine))
-        return EngineKeys(user.auth, user.priv, auth_key, priv_key)
+        return LocalizedKeys(user.auth, user.priv, auth_key, priv_key)
 
     def _master(self, auth: AuthProtocol, pass_phrase: str, make: Callable[[bytes], Any]) -> Any:
         key = (auth.value, pass_phrase)

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kproxy_tw.errors import StoreError
-from kproxy_tw.snmp.agents import MAX_ENGINES, Engine, Key
+from kproxy_tw.snmp.agents import MAX_ENGINES, Key, KnownAgent
 from kproxy_tw.snmp.usm import MAX_ENGINE_ID
 
 FILE = "snmp-engines.json"
 MAX_BYTES = 8 << 20
 
 
-class EngineStore:
+class AgentStore:
     """One file.
 
     :param directory: it is made when something is kept.
@@ -24,7 +24,7 @@ class EngineStore:
     def __init__(self, directory: Path) -> None:
         self._path = directory / FILE
 
-    def load(self) -> dict[Key, Engine]:
+    def load(self) -> dict[Key, KnownAgent]:
         """What was kept; nothing when the file is not there or is not ours: engines are then discovered."""
         try:
             with self._path.open("rb") as file:
@@ -33,7 +33,7 @@ class EngineStore:
         except (OSError, ValueError, TypeError, LookupError, RecursionError):
             return {}
 
-    def save(self, engines: Mapping[Key, Engine]) -> None:
+    def save(self, engines: Mapping[Key, KnownAgent]) -> None:
         """Keep them. :raises StoreError: the disk said no."""
         rows = [
             [address, port, engine.engine_id.hex(), engine.boots, round(engine.started)]
@@ -48,7 +48,7 @@ class EngineStore:
             raise StoreError(f"{self._path}: {problem.strerror}") from None
 
 
-def _engine(row: list[object]) -> tuple[Key, Engine]:
+def _engine(row: list[object]) -> tuple[Key, KnownAgent]:
     address, port, engine_id, boots, started = row
     if not (isinstance(address, str) and isinstance(port, int) and isinstance(engine_id, str)):
         raise TypeError("an address, a port and an engine id were wanted")
@@ -57,4 +57,4 @@ def _engine(row: list[object]) -> tuple[Key, Engine]:
     identity = bytes.fromhex(engine_id)
     if not 1 <= len(identity) <= MAX_ENGINE_ID:
         raise ValueError("an engine id of another length")
-    return (address, port), Engine(identity, boots, float(started))
+    return (address, port), KnownAgent(identity, boots, float(started))

@@ -13,7 +13,7 @@ from pyasn1.codec.ber import encoder
 
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.snmp import ber
-from kproxy_tw.snmp.keys import EngineKeys, KeyRing
+from kproxy_tw.snmp.keys import KeyRing, LocalizedKeys
 from kproxy_tw.snmp.message import WIRE_VERSIONS, Answer, Kind, Request, read_pdu, request_pdu
 from kproxy_tw.snmp.reading import V3State
 from kproxy_tw.snmp.settings import AuthProtocol, PrivProtocol, SecurityLevel, V3Credentials, Version
@@ -47,7 +47,7 @@ NOBODY = V3Credentials(user="")
 
 
 @attrs.frozen
-class EngineClock:
+class AgentClock:
     """What is known of an engine's clock.
 
     :ivar boots, time: as it said, ``time`` in seconds.
@@ -86,13 +86,13 @@ class UsmSecurity:
     user: V3Credentials
     ring: KeyRing = attrs.field(repr=False)
     engine_id: bytes = b""
-    clock: EngineClock = attrs.Factory(EngineClock)
-    _keys: EngineKeys | None = attrs.field(default=None, init=False, repr=False)
+    clock: AgentClock = attrs.Factory(AgentClock)
+    _keys: LocalizedKeys | None = attrs.field(default=None, init=False, repr=False)
 
     def discovered(self, engine_id: bytes) -> None:
         """Another engine than so far, with another clock."""
         if engine_id != self.engine_id:
-            self.engine_id, self._keys, self.clock = engine_id, None, EngineClock()
+            self.engine_id, self._keys, self.clock = engine_id, None, AgentClock()
 
     def state(self, now: float) -> V3State | None:
         """For people; ``None`` until the engine is known."""
@@ -120,12 +120,14 @@ class UsmSecurity:
         without = attrs.evolve(self.user, priv=PrivProtocol.NONE)
         return self._message(request, without, self._own_keys(), 0, 0)
 
-    def _own_keys(self) -> EngineKeys:
+    def _own_keys(self) -> LocalizedKeys:
         if self._keys is None:
             self._keys = self.ring.keys(self.user, self.engine_id)
         return self._keys
 
-    def _message(self, request: Request, user: V3Credentials, keys: EngineKeys | None, boots: int, time: int) -> bytes:
+    def _message(
+        self, request: Request, user: V3Credentials, keys: LocalizedKeys | None, boots: int, time: int
+    ) -> bytes:
         """RFC 3412, 6; RFC 3414, 2.4 and 3.1."""
         data, salt = self._scoped(request), b""
         if keys is not None and user.level is SecurityLevel.AUTH_PRIV:
@@ -217,15 +219,15 @@ class UsmSecurity:
         """
         newer = (parameters.boots, parameters.time) > (self.clock.boots, self.clock.time)
         if newer or believe:
-            self.clock = EngineClock(parameters.boots, parameters.time, now)
+            self.clock = AgentClock(parameters.boots, parameters.time, now)
 
     def _believe(self, answer: Answer, parameters: _Parameters, now: float) -> None:
         """A report about an unknown engine names the right one. Its clock is a first guess."""
         if report_name(answer) != UNKNOWN_ENGINE or not 1 <= len(parameters.engine_id) <= MAX_ENGINE_ID:
             return
         self.discovered(parameters.engine_id)
-        if self.clock == EngineClock():
-            self.clock = EngineClock(parameters.boots, parameters.time, now)
+        if self.clock == AgentClock():
+            self.clock = AgentClock(parameters.boots, parameters.time, now)
 
     def _pdu(self, datagram: bytes, at: int, end: int, flags: int, parameters: _Parameters) -> Answer:
         data = datagram

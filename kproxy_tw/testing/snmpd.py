@@ -63,7 +63,8 @@ class Snmpd:
 
     @property
     def _environment(self) -> Mapping[str, str]:
-        return {**os.environ, "MIBS": "", "SNMP_PERSISTENT_DIR": str(self._folder / "state")}
+        state = self._folder / "state"
+        return {**os.environ, "MIBS": "", "SNMPCONFPATH": f"{self._folder}:{state}", "SNMP_PERSISTENT_DIR": str(state)}
 
     def __enter__(self) -> Self:
         self.start()
@@ -78,7 +79,7 @@ class Snmpd:
         """Start it, and wait until it answers. :raises RuntimeError: it does not."""
         configuration = self._folder / "snmpd.conf"
         configuration.write_text(self._configuration, encoding="ascii")
-        command = [program("snmpd") or "snmpd", "-f", "-C", "-c", str(configuration), "-Lf", str(self._folder / "log")]
+        command = [program("snmpd") or "snmpd", "-f", "-Lf", str(self._folder / "log")]
         self._process = subprocess.Popen(command, env=self._environment)  # noqa: S603, our own words
         end = time.monotonic() + START_SECONDS
         while self.get("1.3.6.1.2.1.1.3.0") is None:

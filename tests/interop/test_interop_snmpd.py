@@ -15,7 +15,7 @@ from kproxy_tw.snmp.agents import GUFO, Agents
 from kproxy_tw.snmp.polling.device import DevicePoller
 from kproxy_tw.snmp.reading import ErrorKind, Reading
 from kproxy_tw.snmp.settings import AuthProtocol, PrivProtocol, SecurityLevel, V3Credentials, Version
-from kproxy_tw.snmp.store import EngineStore
+from kproxy_tw.snmp.store import AgentStore
 from kproxy_tw.testing.processes import free_port
 from kproxy_tw.testing.snmpd import Snmpd, program
 from tests.snmp.polling import COUNTERS, LIBRARIES, poll, target
@@ -174,7 +174,7 @@ async def test_engines_are_remembered_and_resynchronized(tmp_path: Path) -> None
         asked = target(agent.port, version=Version.V3, v3=who, timeout_seconds=2.0)
         agents, news = Agents("", {}), []
         first = await poll(DevicePoller(asked, agents, lambda: news.append(1)), COUNTERS)
-        store = EngineStore(tmp_path / "kept")
+        store = AgentStore(tmp_path / "kept")
         store.save(agents.engines)
         assert news == [1]
         again = Agents("", store.load())

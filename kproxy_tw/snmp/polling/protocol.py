@@ -23,7 +23,7 @@ from kproxy_tw.snmp.process.protocol import Begin, PollOnce, Targets, Told, Unde
 from kproxy_tw.snmp.reading import Reading
 from kproxy_tw.snmp.settings import SnmpSchedule, SnmpTarget
 from kproxy_tw.snmp.status import Progress
-from kproxy_tw.snmp.store import EngineStore
+from kproxy_tw.snmp.store import AgentStore
 from kproxy_tw.snmp.wire import dump, load, pieces
 
 USAGE_SECONDS = 2.0
@@ -42,7 +42,7 @@ class PollingProtocol(AMP):
         self._polling: PollingService | None = None
         self._listed: list[SnmpTarget] = []
         self._number = 0
-        self._store: EngineStore | None = None
+        self._store: AgentStore | None = None
         self._agents: Agents | None = None
         self._news = False
         self._single: set[asyncio.Task[None]] = set()
@@ -52,7 +52,7 @@ class PollingProtocol(AMP):
     @Begin.responder
     def begin(self, schedule: bytes, state_dir: str, library: str) -> dict[str, int]:
         """Start polling; there are no devices yet."""
-        self._store = EngineStore(Path(state_dir))
+        self._store = AgentStore(Path(state_dir))
         self._agents = Agents(library, self._store.load())
         self._polling = PollingService(
             agents=self._agents, schedule=load(SnmpSchedule, schedule), tell=self._tell, learned=self._learned
