@@ -32,6 +32,7 @@ class SnmpAssembly:
     """The parts of kproxy that have to do with SNMP. Construction opens nothing.
 
     :param submit: takes a message of metric records of a device.
+    :raises ConfigError: a file that the configuration names cannot be used.
     """
 
     def __init__(
