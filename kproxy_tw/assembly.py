@@ -49,17 +49,19 @@ from kproxy_tw.listen.service import ListenConfig, UdpListener
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
+from kproxy_tw.reload.service import ReloadOnHangup
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
+from kproxy_tw.snmp.assembly import SnmpAssembly
+from kproxy_tw.snmp.config import SnmpConfig
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
-from kproxy_tw.upstream.service import CertificateReload
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
 from kproxy_tw.web.service import HealthService, WebConfig
 
@@ -94,6 +96,7 @@ class KproxyConfig:
     sessions: SessionConfig = attrs.Factory(SessionConfig)
     sample: SampleConfig = attrs.Factory(SampleConfig)
     deliver: DeliverConfig = attrs.Factory(DeliverConfig)
+    snmp: SnmpConfig = attrs.Factory(SnmpConfig)
     spool: SpoolLimits | None = attrs.Factory(SpoolLimits)
     web: WebConfig = attrs.Factory(WebConfig)
     shown: Mapping[str, object] = attrs.field(factory=dict)
@@ -159,6 +162,7 @@ class KproxyAssembly:
             keeper=self.spool,
             letters=self.letters,
         )
+        self.snmp = self._snmp()
         self.refresh = self._refresh_service()
         self.health = HealthService(reactor, config.web, self._overview(), inherited=inherited.health)
 
@@ -167,7 +171,10 @@ class KproxyAssembly:
         root = OrderedServices()
         for part in self._parts():
             part.setServiceParent(root)
-        CertificateReload(reactor=self._reactor, reload=self._tls.reload).setServiceParent(root)
+        reloaded = {"the certificates": self._tls.reload}
+        if self._config.snmp.file is not None:
+            reloaded["the SNMP settings"] = self.snmp.targets.reload
+        ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
@@ -177,7 +184,7 @@ class KproxyAssembly:
         kept = [part for part in (self.letters, self.spool) if part is not None]
         backlog = [] if self.spool is None else [self._backlog(self.spool)]
         backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
-        return (*backend, self.memory, self.pipelines, self.listener, self.stream_listener)
+        return (*backend, *self.snmp.parts(), self.memory, self.pipelines, self.listener, self.stream_listener)
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:
@@ -234,6 +241,18 @@ class KproxyAssembly:
             letters=self.letters,
         )
 
+    def _snmp(self) -> SnmpAssembly:
+        return SnmpAssembly(
+            reactor=self._reactor,
+            config=self._config.snmp,
+            state_dir=self._config.state_dir,
+            endpoints=self._config.endpoints,
+            registry=self.registry,
+            intake=self.intake,
+            delivery=self.delivery,
+            submit=self._submit,
+        )
+
     def _ledger(self, origin: Origin) -> Ledger:
         return self.delivery.ledger(origin) or self.inherited
 
@@ -280,6 +299,7 @@ class KproxyAssembly:
             spool=self.spool,
             inherited=self.inherited,
             refreshing=self.refresh,
+            polling=self.snmp,
             shard=self._config.shard,
             log_lines_lost=self._log_lines_lost,
             clock_check=self._offset.check,
@@ -288,6 +308,7 @@ class KproxyAssembly:
     def _list_changed(self, changes: Changes) -> None:
         self.streams.changed(changes)
         self.intake.changed(changes)
+        self.snmp.targets.look()
 
     def _address_answered(self, address: str, device: Device | None) -> None:
         self.intake.answered(address, device)
@@ -302,9 +323,11 @@ class KproxyAssembly:
             random=self._random.spawn(1)[0],
             now=self._reactor.seconds(),
             plans=self._plans,
+            interfaces=self.snmp.readings.table,
         )
         self.pipelines.add(pipeline)
         self._change(pipeline, device)
+        self.snmp.targets.look()
         return pipeline
 
     def _change(self, pipeline: DevicePipeline, device: Device) -> None:
@@ -313,6 +336,7 @@ class KproxyAssembly:
     def _close(self, pipeline: DevicePipeline) -> None:
         self.pipelines.remove(pipeline)
         pipeline.leave(self._reactor.seconds())
+        self.snmp.readings.forget(pipeline.device.device_id)
         self.delivery.remove(pipeline.device.device_id)
 
     def _submit(self, pipeline: DevicePipeline, message: Message) -> None:

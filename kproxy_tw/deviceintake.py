@@ -36,8 +36,9 @@ Route = Callable[[str, float], "DeviceIntake | None"]
 
 @attrs.define(eq=False)
 class DeviceIntake:
-    """A registered device that has sent something.
+    """A registered device that has sent something, or takes part without that.
 
+    :ivar first_seen, last_seen: seconds since 1970; 0 before it has sent anything.
     :ivar events: what happened to it that people should know.
     :ivar sessions: what is known of each exporter: its address, with the port where these are told apart by it.
     :ivar received, sent: histories of datagrams in and messages out.
@@ -126,7 +127,7 @@ class DeviceIntake:
         now = batch.received_ns[-1] / 1e9
         templates, ledger = session.templates, self.pipeline.ledger
         ledger.datagrams_received += len(batch.datagrams)
-        self.last_seen = now
+        self.first_seen, self.last_seen = self.first_seen or now, now
         templates.begin(batch.port, now)
         book = session.sequences_of(batch.port)
         walks, problems = walk_all(batch.datagrams, templates, batch.received_ns, book, self.options)
@@ -160,7 +161,7 @@ class DeviceIntake:
                 if other is not None and other is not self:
                     found.sets.remove(records)
                     found.records -= records.count
-                    other.last_seen = now
+                    other.first_seen, other.last_seen = other.first_seen or now, now
                     other.relayed_types.add(found.flow_type)
                     other.pipeline.take(Walk(found.flow_type, [records], records.count))
         self.pipeline.take(found)

@@ -267,7 +267,7 @@ class Intake:
         if device is None:
             return None
         now = received_ns / 1e9
-        intake = self._of_device(device, now)
+        intake = self.of_device(device, now)
         if len(intake.sessions) >= MAX_SESSIONS:
             self._forget(min(intake.sessions.values(), key=lambda session: session.last_seen).key)
         session = _new_session(
@@ -280,15 +280,18 @@ class Intake:
             self._adopt(intake, session)
         return inbox
 
-    def _of_device(self, device: Device, now: float) -> DeviceIntake:
-        """What there is of a device; made when it has not sent anything yet."""
+    def of_device(self, device: Device, now: float) -> DeviceIntake:
+        """What there is of a device; made when it takes part for the first time.
+
+        :param now: seconds since 1970; 0 when it has not sent anything.
+        """
         known = self.devices.get(device.device_id)
         if known is None:
             events = EventList(partial(self._life.tell, device))
             known = DeviceIntake(self._life.open(device), now, now, self._complain, events)
             known.options = self._options
             if self._options.exporter_address:
-                known.route = partial(_of_exporter, self._registry, self._of_device)
+                known.route = partial(_of_exporter, self._registry, self.of_device)
             self.devices[device.device_id] = known
         return known
 

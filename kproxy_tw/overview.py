@@ -16,6 +16,8 @@ from kproxy_tw.intake import Intake
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.accuracy import WINDOW_SECONDS
+from kproxy_tw.snmp.shown import DeviceSnmp
+from kproxy_tw.snmp.status import PollerStatus
 from kproxy_tw.status import (
     CapStatus,
     Check,
@@ -81,6 +83,16 @@ class Refreshing(Protocol):
         """Whether the device list is fresh."""
 
 
+class Polling(Protocol):
+    """SNMP, as far as the overview needs it."""
+
+    def polling(self) -> PollerStatus:
+        """How polling goes."""
+
+    def device(self, device_id: int, *, whole: bool) -> DeviceSnmp:
+        """What is known of a device, with its interfaces where ``whole``."""
+
+
 @attrs.frozen(kw_only=True)
 class Overview:
     """Fits ``interfaces.ProxyStatus``.
@@ -107,6 +119,7 @@ class Overview:
     spool: Spooling | None
     inherited: Ledger
     refreshing: Refreshing
+    polling: Polling
     shard: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
@@ -130,6 +143,7 @@ class Overview:
             streams=self.streaming.status(),
             shard=self.shard,
             log_lines_lost=self.log_lines_lost(),
+            polling=self.polling.polling(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -154,6 +168,7 @@ class Overview:
             sequences=_sequences(intake),
             exporters=exporter_status(intake.sessions, intake.pipeline.rates, intake.events.latest()),
             sflow=sflow_status(intake.sflow),
+            snmp=self.polling.device(device_id, whole=True),
         )
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
@@ -195,6 +210,7 @@ class Overview:
             ledger=ledger,
             template_counts=intake.template_counts(),
             cap=_cap(pipeline, self.clock.seconds()),
+            snmp=self.polling.device(pipeline.device.device_id, whole=False),
         )
 
 

@@ -17,6 +17,14 @@ from kproxy_tw.decode.names import add_names
 from kproxy_tw.decode.notices import Notices
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.devices.device import Device
+from kproxy_tw.enrich.interfaces import (
+    Interfaces,
+    InterfaceTable,
+    InterfaceTraffic,
+    Traffic,
+    add_interfaces,
+    traffic_of,
+)
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
@@ -76,6 +84,7 @@ class Job:
 
     :ivar size: bytes of the shared budget that they hold until the job is done.
     :ivar column_types: what the values of a custom column have to be, where that is known.
+    :ivar interfaces: what SNMP knows of the device's interfaces.
     :ivar wanted: the names of the custom columns as fields are compared with them.
     :ivar charged: flows that they may become, as counted against the cap: some records are two flows.
     :ivar random: for the copies and the spreading of fractions; this job's alone until it is done.
@@ -95,6 +104,7 @@ class Job:
     copies: int = 0
     started: float = 0.0
     column_types: Mapping[str, str] = attrs.field(factory=dict)
+    interfaces: InterfaceTable | None = None
     wanted: frozenset[str] = attrs.Factory(lambda self: wanted_names(self.column_ids), takes_self=True)
 
 
@@ -108,6 +118,7 @@ class Converted:
     :ivar rate: mean sample rate of its flows, the cap's share included.
     :ivar rates: the rates that the flows carried without the cap's share, the commonest first.
     :ivar accuracy: how good an estimate its flows make.
+    :ivar traffic: what its flows say of each interface.
     """
 
     body: bytes
@@ -117,6 +128,7 @@ class Converted:
     rate: float
     rates: tuple[RateInUse, ...] = ()
     accuracy: Accuracy = attrs.Factory(Accuracy)
+    traffic: Traffic = attrs.Factory(Traffic)
 
 
 def convert(job: Job) -> Converted:
@@ -135,6 +147,7 @@ def convert(job: Job) -> Converted:
             continue
         rates += weigh(batch, job.rates, job.seen / job.kept)
         add_names(batch, job.wanted)
+        add_interfaces(batch, job.wanted, job.interfaces)
         batch.custom = fitted(batch.custom, job.column_ids, job.column_types)
         batches.append(batch)
     if not batches:
@@ -142,6 +155,8 @@ def convert(job: Job) -> Converted:
     flows = FlowBatch.concatenate(batches)
     if job.kept < job.seen:
         flows.columns["sample_rate"] = spread(flows.column("sample_rate"), job.random.random())
+    # Before the copies are added, and only where there is something to compare it with.
+    traffic = Traffic() if job.interfaces is None else traffic_of(flows)
     return Converted(
         body=_body(with_copies(flows, job.copies, job.random), job),
         flows=flows.length,
@@ -150,6 +165,7 @@ def convert(job: Job) -> Converted:
         rate=float(np.mean(flows.column("sample_rate"))),
         rates=together(rates),
         accuracy=accuracy_of(flows, job.seen, job.kept),
+        traffic=traffic,
     )
 
 
@@ -177,9 +193,11 @@ class DevicePipeline:
     :ivar rates: the rates of the last message's flows without that share.
     :ivar notices: what people should know of these.
     :ivar accuracy: how good an estimate the flows of the last minute make.
+    :ivar traffic: what its flows say of its interfaces, since SNMP knows them.
 
     :param random: decides which records stay. A generator spawned from it belongs to the conversions.
     :param plans: the caps that devices share.
+    :param interfaces: gives what SNMP knows of a device's interfaces, by device id.
     """
 
     def __init__(
@@ -192,6 +210,7 @@ class DevicePipeline:
         random: np.random.Generator,
         now: float,
         plans: PlanCaps | None = None,
+        interfaces: Interfaces = lambda _device_id: None,
     ) -> None:
         self.ledger = ledger
         self.converting = False
@@ -209,6 +228,8 @@ class DevicePipeline:
         self._plans = plans or PlanCaps()
         self._copies = CapWindow(config.max_big, FIRST_CREDIT_SECONDS, now)
         self.accuracy = RecentAccuracy()
+        self._interfaces = interfaces
+        self.traffic = InterfaceTraffic()
         self.device = device
         self.update(device, now)
 
@@ -280,6 +301,7 @@ class DevicePipeline:
             copies=self._copies_due(now),
             started=now,
             column_types=self.device.column_types,
+            interfaces=self._interfaces(self.device.device_id),
             wanted=self._wanted,
         )
 
@@ -292,6 +314,7 @@ class DevicePipeline:
         if converted.flows:
             self._rates_told(converted)
             self.accuracy.add(converted.accuracy, job.started)
+            self.traffic.add(converted.traffic)
 
     def fail(self, job: Job) -> None:
         """No message could be made of the job: its records are lost."""

@@ -13,6 +13,8 @@ from typing import Any
 import attrs
 
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.snmp.shown import DeviceSnmp
+from kproxy_tw.snmp.status import PollerStatus
 
 
 def shown_address(host: str, port: int) -> str:
@@ -154,6 +156,7 @@ class DeviceStatus:
         address; only in the status of a single device.
     :ivar exporters: what is known of its exporters; only in the status of a single device.
     :ivar sflow: what it tells by sFlow besides flows; only in the status of a single device.
+    :ivar snmp: what is known of it by SNMP; its interfaces only in the status of a single device.
     :ivar sequences: its sequences of numbers, as ``SequenceBook.describe`` gives them, each with its ``source``; only
         in the status of a single device.
     """
@@ -180,6 +183,7 @@ class DeviceStatus:
     exporters: ExporterStatus = attrs.Factory(ExporterStatus)
     sequences: tuple[Mapping[str, object], ...] = ()
     cap: CapStatus = attrs.Factory(CapStatus)
+    snmp: DeviceSnmp = attrs.Factory(DeviceSnmp)
 
 
 @attrs.frozen(kw_only=True)
@@ -261,6 +265,7 @@ class DaemonStatus:
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar log_lines_lost: by the sink that did not take them.
+    :ivar polling: the process that polls SNMP.
     """
 
     instance_id: str
@@ -275,3 +280,4 @@ class DaemonStatus:
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
+    polling: PollerStatus = attrs.Factory(PollerStatus)

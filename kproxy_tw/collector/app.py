@@ -22,6 +22,7 @@ from kproxy_tw.collector.credentials import EMAIL_HEADER, TOKEN_HEADER, Credenti
 from kproxy_tw.collector.device_api.app import DeviceApi
 from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.pages.app import Pages
+from kproxy_tw.collector.snmp.app import SnmpApp
 from kproxy_tw.errors import MalformedInput, StoreError
 from kproxy_tw.web import assets
 from kproxy_tw.web.answering import StaticFiles
@@ -51,6 +52,7 @@ class CollectorApp:
         devices: DeviceApi,
         pages: Pages,
         bgp: BgpPages,
+        snmp: SnmpApp,
         counts: CollectorCounts,
         reactor: Any,
     ) -> None:
@@ -59,6 +61,7 @@ class CollectorApp:
         self._devices = devices
         self._pages = pages
         self._bgp = bgp
+        self._snmp = snmp
         self._counts = counts
         self._reactor = reactor
         self._under_way = 0
@@ -91,11 +94,12 @@ class CollectorApp:
             ("/chf", "POST", self._intake.chf),
             ("/tsdb", "POST", self._intake.tsdb),
             ("/dns", "POST", self._intake.dns),
+            ("/snmp", "POST", self._snmp.post_report),
             (f"{internal}/devices", "GET", self._devices.list),
             (f"{internal}/device", "POST", self._devices.create),
             (f"{internal}/device/<string:key>", "GET", self._devices.find),
-            (f"{internal}/device/<int:device_id>/interfaces", "GET", self._devices.interfaces),
-            (f"{internal}/company/<int:company_id>/device/<int:device_id>/tags/snmp", "PUT", self._devices.put_snmp),
+            (f"{internal}/device/<int:device_id>/interfaces", "GET", self._snmp.api_interfaces),
+            (f"{internal}/company/<int:company_id>/device/<int:device_id>/tags/snmp", "PUT", self._snmp.put_document),
         ):
             self._route(app, rule, method, self._for_agents(handler))
 
@@ -105,6 +109,11 @@ class CollectorApp:
             ("/totals", self._pages.totals),
             ("/flows", self._pages.flows),
             ("/metrics", self._pages.metrics),
+            ("/snmp", self._snmp.page),
+            ("/snmp/<int:device_id>", self._snmp.device_page),
+            ("/snmp/devices", self._snmp.devices),
+            ("/snmp/interfaces", self._snmp.interfaces),
+            ("/snmp/counters", self._snmp.counters),
             ("/admin/bgp/status", self._bgp.overall),
             ("/admin/bgp/sessions", self._bgp.sessions),
             ("/admin/bgp/sources", self._bgp.sources),
@@ -114,7 +123,7 @@ class CollectorApp:
             self._route(app, rule, "GET", handler)
 
     def _route(self, app: Klein, rule: str, method: str, handler: Handler) -> None:
-        path = rule if rule in ("/chf", "/tsdb", "/dns") else ""
+        path = rule if method == "POST" and rule in ("/chf", "/tsdb", "/dns", "/snmp") else ""
 
         def answered(request: Any, **parts: Any) -> Deferred[bytes]:
             answering = Deferred.fromCoroutine(self._watched(handler, request, parts))

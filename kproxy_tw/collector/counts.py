@@ -16,6 +16,7 @@ class CollectorCounts:
         self.metrics = Counter("kcollect_tsdb_values", "Values taken on /tsdb.", registry=self.registry)
         self.dns = Counter("kcollect_dns_answers", "DNS answers taken on /dns.", registry=self.registry)
         self.snmp = Counter("kcollect_snmp_documents", "SNMP documents taken.", registry=self.registry)
+        self.snmp_reports = Counter("kcollect_snmp_reports", "Reports of SNMP polls stored.", registry=self.registry)
         self.waiting = Gauge("kcollect_waiting_messages", "Messages that wait to be stored.", registry=self.registry)
         self.commits = Gauge("kcollect_commits", "Commits so far; each stores all that waited.", registry=self.registry)
         self.duplicates = Gauge(

@@ -28,7 +28,8 @@ from kproxy_tw.collector.devices import Device, DeviceDirectory, make_device
 from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.listener.service import CollectorListener, tls_options
 from kproxy_tw.collector.pages.app import Pages
-from kproxy_tw.collector.side_inputs import SnmpDocuments
+from kproxy_tw.collector.snmp.app import SnmpApp
+from kproxy_tw.collector.snmp.store import SnmpStore
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.errors import ConfigError, MalformedInput, StoreError
 from kproxy_tw.web.render import Renderer
@@ -202,8 +203,13 @@ class CollectorService(MultiService):
             intake=FlowIntake(
                 directory=directory, commits=self._commits, counts=counts, offload=off_intake, reactor=reactor
             ),
-            devices=DeviceApi(
-                directory=directory, store=self._store, snmp=SnmpDocuments(), counts=counts, offload=off_query
+            devices=DeviceApi(directory=directory, store=self._store, offload=off_query),
+            snmp=SnmpApp(
+                directory=directory,
+                store=SnmpStore(self._store),
+                renderer=Renderer(),
+                counts=counts,
+                offload=off_query,
             ),
             pages=Pages(
                 store=self._store,

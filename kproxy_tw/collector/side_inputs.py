@@ -1,8 +1,6 @@
-"""What agents post besides flows: their own metrics, DNS answers, SNMP documents. Checked and counted. Pure."""
+"""What agents post besides flows: their own metrics, DNS answers. Checked and counted. Pure."""
 
 from __future__ import annotations
-
-from collections import OrderedDict
 
 from kproxy_tw.collector.bounded_json import parse_json, text_field
 from kproxy_tw.errors import MalformedInput
@@ -12,9 +10,6 @@ MAX_TSDB_BODY = 4 << 20
 MAX_TSDB_ITEMS = 50_000
 MAX_METRIC_NAME = 1024
 MAX_DNS_BODY = 8 << 20
-MAX_SNMP_BODY = 1 << 20
-MAX_SNMP_DOCUMENTS = 10_000
-MAX_SNMP_BYTES = 64 << 20
 MAX_MSGPACK_DEPTH = 16
 
 
@@ -121,39 +116,3 @@ def _skip_values(reader: Reader, kind: int, depth: int) -> str:
     for _ in range(count * per_count):
         _skip_value(reader, depth - 1)
     return "map" if per_count == 2 else "other"
-
-
-def check_snmp(body: bytes) -> None:
-    """Check an SNMP document: the interface map of a device, or the newer document around it.
-
-    :raises MalformedInput: no JSON object of at most ``MAX_SNMP_BODY`` bytes.
-    """
-    if not isinstance(parse_json(body, limit=MAX_SNMP_BODY), dict):
-        raise MalformedInput("a JSON object is expected")
-
-
-class SnmpDocuments:
-    """The last SNMP document of each device, in memory, within bounds; the oldest ones make room.
-
-    :param max_bytes: of all documents together.
-    """
-
-    def __init__(self, *, max_documents: int = MAX_SNMP_DOCUMENTS, max_bytes: int = MAX_SNMP_BYTES) -> None:
-        self._max_documents = max_documents
-        self._max_bytes = max_bytes
-        self._documents: OrderedDict[int, bytes] = OrderedDict()
-        self.bytes = 0
-        self.displaced = 0
-
-    def keep(self, device_id: int, body: bytes) -> None:
-        """Keep a device's document, checked by :func:`check_snmp`, in place of its last one."""
-        self.bytes += len(body) - len(self._documents.pop(device_id, b""))
-        self._documents[device_id] = body
-        while len(self._documents) > self._max_documents or self.bytes > self._max_bytes:
-            _, oldest = self._documents.popitem(last=False)
-            self.bytes -= len(oldest)
-            self.displaced += 1
-
-    def get(self, device_id: int) -> bytes | None:
-        """The last document of a device."""
-        return self._documents.get(device_id)

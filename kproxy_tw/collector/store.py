@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from kproxy_tw.collector.rows import (
     range_table,
 )
 from kproxy_tw.collector.schema import BATCHES, SCHEMA_VERSION, TABLES
+from kproxy_tw.collector.snmp.schema import SNMP_TABLES
 from kproxy_tw.collector.totals import SUM_NAMES, DeviceTotals, Sums
 from kproxy_tw.errors import StoreError
 from kproxy_tw.flowbatch import FlowBatch
@@ -182,6 +183,23 @@ class FlowStore:
         """
         self._run("written", "INSERT INTO created_devices VALUES (?, ?)", (device_id, document))
 
+    def transact(self, work: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        """Let ``work`` write on a cursor of its own, all of it or nothing. For any thread.
+
+        :raises StoreError: nothing is written.
+        """
+        try:
+            with self._open_connection().cursor() as cursor:
+                cursor.execute("BEGIN")
+                try:
+                    work(cursor)
+                    cursor.execute("COMMIT")
+                except duckdb.Error:
+                    _roll_back(cursor)
+                    raise
+        except duckdb.Error as error:
+            raise StoreError(f"{self.path} cannot be written: {_one_line(error)}") from None
+
     def _run(self, done: str, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         try:
             with self._open_connection().cursor() as cursor:
@@ -240,13 +258,13 @@ class FlowStore:
         tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         if not tables:
             connection.execute("BEGIN")
-            for statement in TABLES:
+            for statement in (*TABLES, BATCHES, *SNMP_TABLES):
                 connection.execute(statement)
-            connection.execute(BATCHES)
             connection.execute("INSERT INTO store_version VALUES (?)", [SCHEMA_VERSION])
             connection.execute("COMMIT")
             return
-        connection.execute(BATCHES)
+        for statement in (BATCHES, *SNMP_TABLES):
+            connection.execute(statement)
         found = connection.execute("SELECT version FROM store_version").fetchall() if "store_version" in tables else []
         if found != [(SCHEMA_VERSION,)]:
             raise StoreError(f"{self.path} was made by another version of kcollect; give another -data directory")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
+from kproxy_tw.commands.configuration_snmp import snmp_config
 from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import DecodeOptions
 from kproxy_tw.decode.templatestore import TemplateLimits
@@ -57,6 +58,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             shards=options["total_shards"] or 1,
             max_big=options["max_big"],
         ),
+        snmp=snmp_config(options),
         shard=_shard(options),
         exit_when_silent=bool(options["exit_low_traffic"]),
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),

@@ -33,8 +33,8 @@ class Options(CommandOptions):
         :raises ConfigError: a value that this release does not do yet.
         """
         super().postOptions()
-        if self["type"] != "proxy":
-            raise ConfigError("type", f"{self['type']} is not implemented yet; only proxy is")
+        if self["type"] not in ("proxy", "snmp_check"):
+            raise ConfigError("type", f"{self['type']} is not implemented yet; only proxy and snmp_check are")
 
     def warnings(self) -> list[str]:
         """Give the lines of all commands, and one when nobody outside can reach us."""
@@ -46,11 +46,17 @@ class Options(CommandOptions):
             )
         if self["max"] > MAX_MESSAGE_FLOWS:
             lines.append(f"-max is larger than what one message a second can hold: {MAX_MESSAGE_FLOWS} is in force")
+        if self["snmp_ip"]:
+            lines.append("-snmp_ip has an effect with -test_snmp or -type=snmp_check only")
         return lines
 
 
 def makeService(options: Options) -> IService:
-    """Make the service of ``kproxy``."""
+    """Make the service of ``kproxy``. :raises SystemExit: only a check was asked for, and is done."""
+    if options["test_snmp"] or options["type"] == "snmp_check":
+        from kproxy_tw.commands.snmp_check import check_and_leave
+
+        check_and_leave(options)
     writers = LogWriters()
 
     def build(reactor: Any) -> IService:

@@ -21,6 +21,7 @@ from kproxy_tw.deliver.keeper import Keeper, Letters
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.target import Recipient, sender_id
+from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, EndpointStatus
 
@@ -107,6 +108,11 @@ class DeliveryService(Service):
             return DeferredList([]).addCallback(lambda _none: None)
         sender.discard("unregistered")
         return self._drain(device_id, "unregistered")
+
+    def polled_session(self, device_id: int) -> UpstreamSession | None:
+        """The session of a device for what is polled from it; ``None`` when it has no sender."""
+        sender = self._senders.get(device_id)
+        return None if sender is None else sender.sessions.snmp
 
     def endpoint(self) -> EndpointStatus:
         """How the flow endpoint fares: the latest attempt of any device, and the soonest one to come."""

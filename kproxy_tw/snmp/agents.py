@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 
+from kproxy_tw.snmp import libraries
 from kproxy_tw.snmp.client import AgentClient, CarefulClient
 from kproxy_tw.snmp.keys import KeyRing
 from kproxy_tw.snmp.message import CommunitySecurity
@@ -17,7 +17,7 @@ from kproxy_tw.snmp.protocol import AgentSocket
 from kproxy_tw.snmp.settings import SnmpTarget, Version
 from kproxy_tw.snmp.usm import AgentClock, UsmSecurity
 
-PYSNMP, GUFO = "pysnmp", "gufo-snmp"
+PYSNMP, GUFO = libraries.PYSNMP, libraries.GUFO
 
 MAX_ENGINES = 16_384
 
@@ -26,11 +26,6 @@ MAX_THREADS = 64
 
 Key = tuple[str, int]
 """Address and port."""
-
-
-def installed() -> str:
-    """The library that walks tables: the fast one where it is there."""
-    return GUFO if importlib.util.find_spec("gufo") and importlib.util.find_spec("gufo.snmp") else PYSNMP
 
 
 @attrs.frozen

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 import attrs
 
-from kproxy_tw.snmp.agents import installed
 from kproxy_tw.snmp.interfaces import ProgressListener, ReadingListener
+from kproxy_tw.snmp.libraries import installed
 from kproxy_tw.snmp.process.protocol import Begin, PollerProtocol, PollingProcess, PollOnce, Targets
 from kproxy_tw.snmp.process.supervision import Supervision, polling_command, polling_environment
 from kproxy_tw.snmp.reading import ErrorKind, PollError, Reading
@@ -55,6 +55,7 @@ class PollerService(Service):
         self._library = library or installed()
         self._targets: tuple[SnmpTarget, ...] = ()
         self._supervision = Supervision(reactor=reactor, launch=self._launch, trouble=self._trouble)
+        self._started = False
         self._process: PollingProcess | None = None
         self._usage = Usage()
         self._pid = 0
@@ -64,9 +65,10 @@ class PollerService(Service):
         self._latest: dict[int, Reading] = {}
 
     def startService(self) -> None:
-        """Start the process."""
+        """Start the process, as soon as there is something to poll."""
         super().startService()
-        self._supervision.start()
+        if self._targets:
+            self._start()
 
     def stopService(self) -> Deferred[None]:
         """End it; fires when it is gone."""
@@ -83,9 +85,12 @@ class PollerService(Service):
         self._latest = {device_id: reading for device_id, reading in self._latest.items() if device_id in known}
         if self._pid:
             self._send_targets()
+        elif self._targets:
+            self._start()
 
     async def poll_now(self, target: SnmpTarget, progress: ProgressListener | None = None) -> Reading:
         """See the interface."""
+        self._start()
         if self._process is None:
             return _no_process(target.device_id, self._supervision.problem)
         self._number += 1
@@ -105,8 +110,13 @@ class PollerService(Service):
             targets=len(self._targets),
             latest=dict(self._latest),
             next_polls={device_id: reading.next_poll for device_id, reading in self._latest.items()},
-            problem=self._supervision.problem,
+            problem=self._supervision.problem if self._started else "",
         )
+
+    def _start(self) -> None:
+        if self.running and not self._started:
+            self._started = True
+            self._supervision.start()
 
     def _launch(self, *, ended: Callable[[str], None]) -> PollingProcess:
         amp = PollerProtocol(piece=self._piece, progress=self._progress, used=self._used)

@@ -13,7 +13,7 @@ from kproxy_tw.snmp.reading import Reading
 class PollerStatus:
     """The polling process.
 
-    :ivar pid: 0 while there is none.
+    :ivar pid: 0 while there is none; there is none before there is something to poll.
     :ivar restarts: how often it had to be started again.
     :ivar client: which library asks (``pysnmp`` or ``gufo-snmp``).
     :ivar cpu_seconds: what the process used up, its predecessors included.

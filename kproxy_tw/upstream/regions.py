@@ -22,6 +22,7 @@ _DOMAINS = {"": "kentik.com", "us": "kentik.com", "iad1": "kentik.com", "eu": "k
 _REGION_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
+_SERVICE_HOST = re.compile(r"(^|\.)kentik\.(com|eu)(:\d+)?$")
 _SERVICE_API_HOST = re.compile(r"api\.((?:[a-z0-9-]+\.)?kentik\.(?:com|eu))")
 
 
@@ -33,12 +34,14 @@ class Endpoints:
     :ivar flow: takes kflow by POST.
     :ivar tsdb: takes our own metrics by POST.
     :ivar dns: takes names seen in DNS answers by POST.
+    :ivar snmp: takes reports of SNMP polls by POST; empty for the public service, which has no such thing.
     """
 
     api: str
     flow: str
     tsdb: str
     dns: str
+    snmp: str = ""
 
 
 def endpoints(region: str, api: str | None, flow_url: str | None) -> Endpoints:
@@ -62,7 +65,8 @@ def endpoints(region: str, api: str | None, flow_url: str | None) -> Endpoints:
     if flow_url is not None:
         chf = _text(_checked("flow_url", flow_url))
         flow = _beside(chf)
-    return Endpoints(api=api, flow=chf, tsdb=f"{flow}/tsdb", dns=f"{flow}/dns")
+    snmp = "" if _SERVICE_HOST.search(urlsplit(flow).netloc.lower()) else f"{flow}/snmp"
+    return Endpoints(api=api, flow=chf, tsdb=f"{flow}/tsdb", dns=f"{flow}/dns", snmp=snmp)
 
 
 def is_loopback(host: str) -> bool:

@@ -32,7 +32,7 @@ from kproxy_tw.web.events import EventStream
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
 from kproxy_tw.web.render import Renderer
-from kproxy_tw.web.snapshot import Snapshot, take
+from kproxy_tw.web.snapshot import Snapshot, copied, take
 
 T = TypeVar("T")
 
@@ -76,8 +76,10 @@ class AdminApp:
         device = self._status.device(device_id)
         if device is None:
             return self._missing(request, f"No device {device_id} has sent flow since the start.")
-        values = device_page.page_values(self._status.daemon(), device)
-        html = await self.in_turn(lambda _: self._renderer.render("device.html", **values))
+        device = copied(device)
+        html = await self.in_turn(
+            lambda now: self._renderer.render("device.html", **device_page.page_values(now.daemon, device))
+        )
         return answer(request, html, HTML)
 
     @app.route("/static/", branch=True)
@@ -120,12 +122,14 @@ class AdminApp:
         return answer(request, await self.in_turn(make), JSON)
 
     @app.route("/admin/devices/<device_id>")
-    def admin_device(self, request: IRequest, device_id: str) -> bytes:
+    async def admin_device(self, request: IRequest, device_id: str) -> bytes:
         """One device."""
         device = self._status.device(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
         if device is None:
             return answer_json(request, {"error": "no device with this id has sent flow since the start"}, 404)
-        return answer_json(request, documents.device(device))
+        pretty, device = wants_pretty(request), copied(device)
+        body = await self.in_turn(lambda _now: documents.encode(documents.device(device), pretty=pretty))
+        return answer(request, body, JSON)
 
     @app.route("/metrics")
     async def prometheus(self, request: IRequest) -> bytes:

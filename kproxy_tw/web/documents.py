@@ -19,7 +19,8 @@ from kproxy_tw.status import (
 from kproxy_tw.web.counters import agents_document, counters_document
 from kproxy_tw.web.exporters import exporters_document
 from kproxy_tw.web.health import overall
-from kproxy_tw.web.text import utc_time
+from kproxy_tw.web.snmp import polling_document, snmp_document, snmp_summary
+from kproxy_tw.web.text import moment, utc_time
 
 Document = dict[str, object]
 
@@ -59,6 +60,7 @@ def status(daemon: DaemonStatus) -> Document:
         ],
         "Streams": _streams(daemon.streams),
         "Spool": dict(daemon.spool),
+        "Polling": polling_document(daemon.polling),
         "Totals": daemon.totals.as_json(),
     }
 
@@ -103,6 +105,7 @@ def device(device: DeviceStatus) -> Document:
         "Templates": [_template(template) for template in device.templates],
         "Counters": counters_document(device.sflow),
         "Agents": agents_document(device.sflow),
+        "SNMP": snmp_document(device.snmp),
         **exporters_document(device.exporters),
     }
 
@@ -118,13 +121,14 @@ def device_summary(device: DeviceStatus) -> Document:
         "Out1": device.out1,
         "In15": device.in15,
         "Out15": device.out15,
-        "FirstSeen": utc_time(device.first_seen),
-        "LastSeen": utc_time(device.last_seen),
+        "FirstSeen": moment(device.first_seen),
+        "LastSeen": moment(device.last_seen),
         "Sources": list(device.sources),
         "ChannelHighwater": dict(device.channel_highwater),
         "MaxFPS": _number(device.max_fps),
         "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
         "Cap": _cap(device.cap),
+        "SNMP": snmp_summary(device.snmp),
         "Ledger": device.ledger.as_json(),
     }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import attrs
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,9 +17,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from kproxy_tw.ledger import Ledger
-from kproxy_tw.status import DaemonStatus, StreamListenerStatus
+from kproxy_tw.status import DaemonStatus, DeviceStatus, StreamListenerStatus
 from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.snmp_metrics import snmp_metrics
 from kproxy_tw.web.text import safe_text
+
+Value = TypeVar("Value")
 
 LABELED_DEVICES = 2000
 """Most devices with series of their own."""
@@ -49,6 +53,7 @@ class SnapshotCollector(Collector):
         yield GaugeMetricFamily("kproxy_start_time_seconds", "Start, in seconds since 1970.", daemon.start_time)
         yield from _per_device(ledgers)
         yield from self._templates()
+        yield from snmp_metrics(daemon.polling, self._labeled(lambda device: device.snmp))
         yield from _process(daemon)
         sources = len(self._snapshot.unregistered)
         yield GaugeMetricFamily("kproxy_unregistered_sources", "Unregistered sources of the last 30 minutes.", sources)
@@ -64,11 +69,15 @@ class SnapshotCollector(Collector):
         yield metric
 
     def _ledgers(self, totals: Ledger) -> dict[str, Ledger]:
-        devices = self._snapshot.devices[:LABELED_DEVICES]
-        shard = f"#{self._snapshot.daemon.shard}" if self._snapshot.daemon.shard else ""
-        ledgers = {safe_text(device.device_name) + shard: device.ledger for device in devices}
+        ledgers = self._labeled(lambda device: device.ledger)
         ledgers[OTHER] = _difference(totals, Ledger.total(ledgers.values()))
         return ledgers
+
+    def _labeled(self, value: Callable[[DeviceStatus], Value]) -> dict[str, Value]:
+        """A value of each device that has series of its own, by its label."""
+        shard = f"#{self._snapshot.daemon.shard}" if self._snapshot.daemon.shard else ""
+        devices = self._snapshot.devices[:LABELED_DEVICES]
+        return {safe_text(device.device_name) + shard: value(device) for device in devices}
 
 
 def _difference(total: Ledger, part: Ledger) -> Ledger:

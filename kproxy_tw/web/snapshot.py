@@ -31,10 +31,15 @@ def take(status: ProxyStatus) -> Snapshot:
     daemon = status.daemon()
     return Snapshot(
         attrs.evolve(daemon, totals=_copy(daemon.totals)),
-        [attrs.evolve(device, ledger=_copy(device.ledger)) for device in status.devices()],
+        [copied(device) for device in status.devices()],
         list(status.unregistered()),
         list(status.checks()),
     )
+
+
+def copied(device: DeviceStatus) -> DeviceStatus:
+    """``device`` with a ledger that counts no more."""
+    return attrs.evolve(device, ledger=_copy(device.ledger))
 
 
 def _copy(ledger: Ledger) -> Ledger:

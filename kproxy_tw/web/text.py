@@ -63,6 +63,11 @@ def utc_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as :func:`utc_time`; 0, never, is the year 1."""
+    return utc_time(seconds) if seconds else NEVER
+
+
 def utc_nanoseconds(nanoseconds: int | None) -> str:
     """Nanoseconds since 1970 as RFC 3339 with ``Z`` and all nine digits; ``None``, never, is the year 1."""
     if nanoseconds is None:

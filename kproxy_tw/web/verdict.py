@@ -63,14 +63,18 @@ def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Po
 def _device_points(device: DeviceStatus, now: float) -> Iterator[Point]:
     name, href = safe_text(device.device_name), f"/devices/{device.device_id}"
     silent = now - device.last_seen
-    if silent > QUIET_SECONDS:
+    if device.last_seen and silent > QUIET_SECONDS:
         yield Point(f"{name} has sent nothing for {duration(silent)}", href)
     dropped, received = device.ledger.records_dropped.total(), device.ledger.records_received
     if dropped > LOSS_SHARE * received:
         reason = device.ledger.records_dropped.most_common(1)[0][0]
         yield Point(f"{name} lost {percent(dropped, received)} of its records, most of them: {reason}", href)
-    if device.rate_origin == "unknown":
+    if device.last_seen and device.rate_origin == "unknown":
         yield Point(f"{name} tells no sampling rate; its flow is counted as it comes", href)
+    if device.snmp.problem:
+        yield Point(f"SNMP of {name} is not polled: {safe_text(device.snmp.problem)}", href)
+    elif device.snmp.latest is not None and device.snmp.latest.error is not None:
+        yield Point(f"SNMP of {name}: {safe_text(device.snmp.latest.error.text)}", f"{href}#snmp")
 
 
 def _unregistered_text(unregistered: Sequence[UnregisteredStatus]) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kproxy_tw.collector.bounded_json import dump_json, dump_json_list, parse_json
 from kproxy_tw.collector.budget import Budget, OverBudget
-from kproxy_tw.collector.side_inputs import SnmpDocuments, check_snmp, count_dns, count_metrics
+from kproxy_tw.collector.side_inputs import count_dns, count_metrics
 from kproxy_tw.errors import MalformedInput
 
 METRIC = {"metric": "chf.client_Total", "timestamp": 1767225600, "value": 12, "tags": {"cid": "1"}}
@@ -83,25 +83,6 @@ def test_any_dns_body(body: bytes) -> None:
         assert count_dns(body) > 0
     except MalformedInput:
         return
-
-
-def test_snmp_documents_are_bounded() -> None:
-    """The last document of a device counts; the oldest ones make room by count and by size."""
-    kept = SnmpDocuments(max_documents=2, max_bytes=10)
-    for device_id, body in ((1, b"{}"), (2, b"{  }"), (1, b"{ }"), (3, b"{}")):
-        kept.keep(device_id, body)
-    assert (kept.get(1), kept.get(2), kept.get(3)) == (b"{ }", None, b"{}")
-    assert (kept.bytes, kept.displaced) == (5, 1)
-    kept.keep(4, b"{       }")
-    assert kept.get(4) == b"{       }"
-    assert kept.bytes <= 10
-
-
-@pytest.mark.parametrize("body", [b"[]", b"", b"{", b'{"x":' * 100_000])
-def test_bad_snmp(body: bytes) -> None:
-    """Only JSON objects are SNMP documents."""
-    with pytest.raises(MalformedInput):
-        check_snmp(body)
 
 
 def test_json_is_bounded_and_strict() -> None:

@@ -20,6 +20,7 @@ OWN = {
     | {"session_ports", "max_templates", "max_template_domains", "max_templates_total"}
     | {"held_max_bytes", "held_max_total_bytes", "held_seconds"}
     | {"decap", "ignore_exporter_address", "plan_fps"}
+    | {"snmp_allow", "snmp_version", "snmp_counter_seconds", "snmp_description_seconds"}
     | {"ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca", "ipfix_max_connections"},
     "kbgp": {"proxy-protocol", "tls-ca-file", "help", "nodaemon"},
 }
@@ -72,7 +73,7 @@ def test_tables_are_sound(flags: Sequence[Flag]) -> None:
 
 
 def test_environment_variables() -> None:
-    """The documented variables belong to the documented flags."""
+    """The documented variables belong to the documented flags; those of SNMP keep secrets off the process list."""
     assert {flag.environment: flag.name for flag in KBGP_FLAGS if flag.environment} == {
         "KENTIK_API_EMAIL": "email",
         "KENTIK_API_TOKEN": "token",
@@ -85,6 +86,8 @@ def test_environment_variables() -> None:
         "KENTIK_API_TOKEN": "api_token",
         "KENTIK_REGION": "region",
         "KENTIK_SITE": "site_id",
+        "KPROXY_SNMP_COMMUNITY": "snmp_community",
+        "KPROXY_SNMP_V3": "snmp_v3",
     }
 
 

@@ -103,7 +103,7 @@ def test_type(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parsed("-type=kflow")
     assert caught.value.code == 78
-    assert capfd.readouterr().err == "kproxy: -type: kflow is not implemented yet; only proxy is\n"
+    assert capfd.readouterr().err == "kproxy: -type: kflow is not implemented yet; only proxy and snmp_check are\n"
 
 
 def test_unknown_flag(capfd: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,9 @@ def test_api_of_another_service_region_brings_its_flow_host() -> None:
 @pytest.mark.parametrize("host", ["https://collector.example.com:20443", "http://127.0.0.1:20080", "http://[::1]:1"])
 def test_own_host_takes_everything(host: str) -> None:
     """A host of one's own answers for the API and takes flow; a bare host means the usual API path."""
-    expected = Endpoints(api=f"{host}/api/internal", flow=f"{host}/chf", tsdb=f"{host}/tsdb", dns=f"{host}/dns")
+    expected = Endpoints(
+        api=f"{host}/api/internal", flow=f"{host}/chf", tsdb=f"{host}/tsdb", dns=f"{host}/dns", snmp=f"{host}/snmp"
+    )
     assert endpoints("", f"{host}/api/internal", None) == expected
     assert endpoints("eu", host, None) == expected
 

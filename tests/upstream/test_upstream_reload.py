@@ -11,10 +11,10 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from kproxy_tw.errors import UpstreamError
+from kproxy_tw.reload.service import ReloadOnHangup
 from kproxy_tw.testing.certificates import Authority
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
-from kproxy_tw.upstream.service import CertificateReload
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
 from tests.upstream.loopback import OK, TOKEN, Serve
 
@@ -28,7 +28,7 @@ async def test_another_authority_is_trusted_after_a_reload_and_a_bad_file_change
     path.write_bytes(old.certificate)
     server = serve(lambda peer: peer.send(OK), new.issue(["localhost"]))
     policy = TlsPolicy(TlsConfig(ca_file=str(path)))
-    service = CertificateReload(reactor=_reactor, reload=policy.reload)
+    service = ReloadOnHangup(reactor=_reactor, parts={"the certificates": policy.reload})
     session = HttpsSession(
         reactor=_reactor, tls=policy, credentials=Credentials("me@example.com", TOKEN), user_agent="kproxy/1"
     )

@@ -10,9 +10,7 @@ from twisted.logger import Logger
 
 from kproxy_tw.collector.answers import Refused, answer, answer_json, wants_pretty
 from kproxy_tw.collector.bounded_json import dump_json_list, parse_json
-from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.devices import Device, DeviceDirectory
-from kproxy_tw.collector.side_inputs import SnmpDocuments, check_snmp
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.offload import Offload
@@ -35,14 +33,10 @@ class DeviceApi:
         *,
         directory: DeviceDirectory,
         store: FlowStore,
-        snmp: SnmpDocuments,
-        counts: CollectorCounts,
         offload: Offload,
     ) -> None:
         self._directory = directory
         self._store = store
-        self._snmp = snmp
-        self._counts = counts
         self._offload = offload
         self._creating = DeferredLock()
 
@@ -72,27 +66,6 @@ class DeviceApi:
         finally:
             self._creating.release()
         return answer_json(request, {"device": device.document}, status=201)
-
-    async def interfaces(self, request: Any, device_id: int) -> bytes:
-        """The interfaces of a device: none are known."""
-        self._known(device_id)
-        return answer_json(request, [])
-
-    async def put_snmp(self, request: Any, company_id: int, device_id: int) -> bytes:
-        """Take the SNMP document of a device; the last one is kept."""
-        if self._known(device_id).company_id != company_id:
-            raise Refused(403, "the device belongs to another company")
-        body = request.content.getvalue()
-        await self._offload(lambda: check_snmp(body))
-        self._snmp.keep(device_id, body)
-        self._counts.snmp.inc()
-        return answer_json(request, {})
-
-    def _known(self, device_id: int) -> Device:
-        device = self._directory.by_id(device_id)
-        if device is None:
-            raise Refused(404, "no such device")
-        return device
 
     async def _register(self, key: str) -> Device | None:
         if not self._directory.auto_register:

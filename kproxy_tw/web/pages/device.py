@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kproxy_tw.status import DaemonStatus, DeviceStatus
-from kproxy_tw.web import counters
+from kproxy_tw.web import counters, snmp
 from kproxy_tw.web.pages.kproxy import device_row, drop_reasons, fates
 
 
@@ -18,5 +18,6 @@ def page_values(daemon: DaemonStatus, device: DeviceStatus) -> dict[str, object]
         "templates": device.templates,
         "sequences": device.sequences,
         "exporters": device.exporters,
+        "snmp": snmp.page_values(device.snmp, daemon.now),
         "counters": counters.page_values(device.sflow),
     }

@@ -1,0 +1,1 @@
+"""What agents say of devices by SNMP: interface documents and reports of polls, stored and shown."""

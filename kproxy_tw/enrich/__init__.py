@@ -1,0 +1,1 @@
+"""Columns that are added to flows after decoding: one module for each kind."""

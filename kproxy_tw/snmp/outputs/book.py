@@ -1,0 +1,112 @@
+"""What is known of one device by SNMP: its latest interfaces, rates and health, and how its polls went."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+import attrs
+
+from kproxy_tw.enrich.interfaces import InterfaceTable, InterfaceTraffic
+from kproxy_tw.snmp.reading import DeviceHealth, Interface, InterfaceCounters, Reading, SystemGroup
+from kproxy_tw.snmp.shown import FlowRates, Point, PollSums
+
+HISTORY = 48
+"""Rates of an interface that are kept for its sparkline: four hours of polls each five minutes."""
+
+MAX_HISTORIES = 4096
+"""Interfaces of one device that have a history."""
+
+
+@attrs.define(eq=False)
+class DeviceBook:
+    """One device's readings, summed up.
+
+    :ivar latest: the last reading, failed ones too.
+    :ivar system, interfaces, counters, health: the last of each that a reading brought; by index.
+    :ivar described, counted: when, in seconds since 1970; 0 before the first.
+    :ivar histories: interface (its name, or its index as text) to its latest rates, the newest last.
+    :ivar flow_rates: by index, over the time between the last two polls of the counters.
+    :ivar sums: what all polls together came to.
+    :ivar table: names and speeds for flows; ``None`` before the first description.
+    """
+
+    latest: Reading | None = None
+    system: SystemGroup | None = None
+    interfaces: dict[int, Interface] = attrs.field(factory=dict)
+    counters: dict[int, InterfaceCounters] = attrs.field(factory=dict)
+    health: DeviceHealth = attrs.field(factory=DeviceHealth)
+    described: float = 0.0
+    counted: float = 0.0
+    histories: dict[str, deque[Point]] = attrs.field(factory=dict)
+    flow_rates: Mapping[int, FlowRates] = attrs.field(factory=dict)
+    sums: PollSums = attrs.Factory(PollSums)
+    table: InterfaceTable | None = None
+    _before: tuple[float, Mapping[int, float], Mapping[int, float]] | None = None
+
+    def take(self, reading: Reading, traffic: InterfaceTraffic | None) -> None:
+        """Take in one reading. :param traffic: what flows said so far, up to now."""
+        self.latest = attrs.evolve(reading, interfaces=(), counters=())
+        self.sums = self.sums.plus(reading)
+        if reading.system is not None:
+            self.system = reading.system
+        if reading.health != DeviceHealth():
+            self.health = reading.health
+        if reading.interfaces:
+            self._describe(reading)
+        if reading.counters:
+            self._count(reading, traffic)
+        elif reading.with_counters:
+            self._add_points({})
+
+    def name(self, index: int) -> str:
+        """The name of an interface; empty where it is not known."""
+        known = self.interfaces.get(index)
+        if known is not None:
+            return known.name or known.descr
+        counted = self.counters.get(index)
+        return counted.name if counted is not None else ""
+
+    def history(self, index: int) -> tuple[Point, ...]:
+        """The latest rates of an interface, the newest last."""
+        return tuple(self.histories.get(self._key(index), ()))
+
+    def _describe(self, reading: Reading) -> None:
+        self.described = reading.started
+        self.interfaces = {one.index: one for one in reading.interfaces}
+        self.table = InterfaceTable.of(
+            (one.index, one.name or one.descr, one.descr, one.alias, one.speed_mbps) for one in reading.interfaces
+        )
+
+    def _count(self, reading: Reading, traffic: InterfaceTraffic | None) -> None:
+        self.counted = reading.started
+        self.counters = {one.index: one for one in reading.counters}
+        self._add_points({self._key(one.index): one for one in reading.counters})
+        if traffic is not None:
+            self._compare(reading.started, traffic)
+
+    def _compare(self, now: float, traffic: InterfaceTraffic) -> None:
+        received, sent = dict(traffic.received), dict(traffic.sent)
+        if self._before is not None and now > self._before[0]:
+            before, received_then, sent_then = self._before
+            self.flow_rates = {
+                index: FlowRates(
+                    8 * (received.get(index, 0.0) - received_then.get(index, 0.0)) / (now - before),
+                    8 * (sent.get(index, 0.0) - sent_then.get(index, 0.0)) / (now - before),
+                )
+                for index in received.keys() | sent.keys()
+            }
+        self._before = now, received, sent
+
+    def _add_points(self, counted: Mapping[str, InterfaceCounters]) -> None:
+        for key in counted:
+            if key not in self.histories and len(self.histories) < MAX_HISTORIES:
+                self.histories[key] = deque(maxlen=HISTORY)
+        for key, points in list(self.histories.items()):
+            one = counted.get(key)
+            points.append((one.in_bits_per_second, one.out_bits_per_second) if one else (None, None))
+            if all(point == (None, None) for point in points) and len(points) == HISTORY:
+                del self.histories[key]
+
+    def _key(self, index: int) -> str:
+        return self.name(index) or f"#{index}"
