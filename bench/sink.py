@@ -1,6 +1,7 @@
 """A process that stands for the backend at no cost: knows 16 devices, answers every POST with 200 and counts.
 
-Usage: ``python -m bench.sink PORT MAX_FLOW_RATE``. It reads HTTP/1.1 no further than the benchmark needs.
+Usage: ``python -m bench.sink PORT MAX_FLOW_RATE [POLLED]``, the last being devices that send no flow. It
+reads HTTP/1.1 no further than the benchmark needs.
 """
 
 from __future__ import annotations
@@ -13,28 +14,30 @@ import sys
 from bench.sender import EXPORTERS, address
 
 
-def devices(max_flow_rate: int) -> bytes:
+def device(number: int, max_flow_rate: int, addresses: list[str]) -> dict[str, object]:
+    """One device."""
+    return {
+        "id": str(number),
+        "company_id": "1",
+        "device_name": f"bench_{number}",
+        "device_sample_rate": "1",
+        "max_flow_rate": max_flow_rate,
+        "sending_ips": addresses,
+    }
+
+
+def devices(max_flow_rate: int, polled: int = 0) -> bytes:
     """The device list, as the API gives it."""
-    return json.dumps(
-        {
-            "devices": [
-                {
-                    "id": str(100 + exporter),
-                    "company_id": "1",
-                    "device_name": f"bench_{exporter}",
-                    "device_sample_rate": "1",
-                    "max_flow_rate": max_flow_rate,
-                    "sending_ips": [address(exporter)],
-                }
-                for exporter in range(EXPORTERS)
-            ]
-        }
-    ).encode()
+    senders = [device(100 + exporter, max_flow_rate, [address(exporter)]) for exporter in range(EXPORTERS)]
+    others = [
+        device(1000 + number, max_flow_rate, [f"127.2.{number // 250}.{number % 250}"]) for number in range(polled)
+    ]
+    return json.dumps({"devices": senders + others}).encode()
 
 
-async def serve(port: int, max_flow_rate: int) -> None:
+async def serve(port: int, max_flow_rate: int, polled: int = 0) -> None:
     """Answer for ever."""
-    document = devices(max_flow_rate)
+    document = devices(max_flow_rate, polled)
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -58,4 +61,4 @@ async def serve(port: int, max_flow_rate: int) -> None:
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # beside the sender
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(serve(*map(int, sys.argv[1:])))

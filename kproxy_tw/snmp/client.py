@@ -118,6 +118,11 @@ class CarefulClient:
             except NoSuchName as unknown:
                 asked = _without(asked, unknown.error_index)
                 continue
+            except TooBig:
+                if len(asked) == 1:
+                    raise
+                half = len(asked) // 2
+                return {**await self.get(asked[:half]), **await self.get(asked[half:])}
             wanted = {ber.oid_content(name): name for name in asked}
             return {wanted[name]: value for name, value in answer.variables if name in wanted and is_value(value)}
         return {}
@@ -160,10 +165,10 @@ class CarefulClient:
 
     def _successors(self, walk: Walk) -> Callable[[int], Request]:
         def make(number: int) -> Request:
+            names = walk.ask(self._pace.columns)
             if self._takes_bulk:
-                repetitions = walk.rows_wanted(self._pace.rows(walk.width))
-                return Request(Kind.BULK, number, walk.names(), repetitions)
-            return Request(Kind.NEXT, number, walk.names())
+                return Request(Kind.BULK, number, names, walk.rows_wanted(self._pace.rows(len(names))))
+            return Request(Kind.NEXT, number, names)
 
         return make
 
@@ -175,7 +180,7 @@ class CarefulClient:
         """The answer to a question, which becomes smaller while it is not answered."""
         question = _Question(make)
         while True:
-            kind = self._send(question)
+            request = self._send(question)
             try:
                 answer = await self._receive(question)
                 if answer.kind is Kind.RESPONSE:
@@ -186,7 +191,7 @@ class CarefulClient:
             except TimeoutError:
                 self._spent.timeouts += 1
                 question.timeouts += 1
-                if not self._ask_again(question, kind):
+                if not self._ask_again(question, request.kind):
                     raise await self._silence(question) from None
                 self._spent.retries += 1
             except OSError as problem:
@@ -196,14 +201,14 @@ class CarefulClient:
                 self._spent.retries += 1
                 await asyncio.sleep(self._target.timeout_seconds / 10)
             except TooBig:
-                if kind is not Kind.BULK or not self._less():
+                if not self._less(request):
                     raise
             else:
                 self._pace.answered()
                 self._spent.variables += len(answer.variables)
                 return answer
 
-    def _send(self, question: _Question) -> Kind:
+    def _send(self, question: _Question) -> Request:
         self._request_id = self._request_id % MAX_REQUEST_ID + 1
         begun = time.thread_time()
         request = question.make(self._request_id)
@@ -212,7 +217,7 @@ class CarefulClient:
         self._spent.requests += 1
         question.sent.add(request.request_id)
         self._socket.send(datagram)
-        return request.kind
+        return request
 
     async def _receive(self, question: _Question) -> Answer:
         """The next answer to a question. :raises TimeoutError: in time there was none."""
@@ -249,9 +254,11 @@ class CarefulClient:
             return False
         return self._pace.to_one() or self._without_bulk()
 
-    def _less(self) -> bool:
-        """Ask for fewer rows, and at last without GETBULK. False when there is no less."""
-        return self._pace.too_much() or self._without_bulk()
+    def _less(self, request: Request) -> bool:
+        """Ask for fewer rows, then without GETBULK, at last for fewer columns. False when there is no less."""
+        if request.kind is Kind.BULK:
+            return self._pace.too_much() or self._without_bulk()
+        return request.kind is Kind.NEXT and self._pace.fewer_columns(len(request.names))
 
     def _without_bulk(self) -> bool:
         was_bulk, self._pace.bulk = self._pace.bulk, False

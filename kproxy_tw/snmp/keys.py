@@ -24,33 +24,25 @@ MAX_MASTER_KEYS = 1024
 
 @attrs.frozen
 class Digest:
-    """An authentication protocol: pysnmp's service, the hash, and how many bytes of its digest are sent."""
+    """An authentication protocol: its number in USM-MIB, its hash, and how many bytes of its digest are sent."""
 
-    service: Any
+    number: tuple[int, ...]
     hash_name: str
     length: int
 
-
-def _digest(service: tuple[int, ...], hash_name: str, length: int) -> Digest:
-    return Digest(config.AUTH_SERVICES[service], hash_name, length)
+    @property
+    def service(self) -> Any:
+        """What makes keys for it."""
+        return config.AUTH_SERVICES[self.number]
 
 
 DIGESTS = {
-    AuthProtocol.MD5: _digest(config.USM_AUTH_HMAC96_MD5, "md5", 12),
-    AuthProtocol.SHA: _digest(config.USM_AUTH_HMAC96_SHA, "sha1", 12),
-    AuthProtocol.SHA224: _digest(config.USM_AUTH_HMAC128_SHA224, "sha224", 16),
-    AuthProtocol.SHA256: _digest(config.USM_AUTH_HMAC192_SHA256, "sha256", 24),
-    AuthProtocol.SHA384: _digest(config.USM_AUTH_HMAC256_SHA384, "sha384", 32),
-    AuthProtocol.SHA512: _digest(config.USM_AUTH_HMAC384_SHA512, "sha512", 48),
-}
-
-AUTH_NUMBERS = {
-    AuthProtocol.MD5: config.USM_AUTH_HMAC96_MD5,
-    AuthProtocol.SHA: config.USM_AUTH_HMAC96_SHA,
-    AuthProtocol.SHA224: config.USM_AUTH_HMAC128_SHA224,
-    AuthProtocol.SHA256: config.USM_AUTH_HMAC192_SHA256,
-    AuthProtocol.SHA384: config.USM_AUTH_HMAC256_SHA384,
-    AuthProtocol.SHA512: config.USM_AUTH_HMAC384_SHA512,
+    AuthProtocol.MD5: Digest(config.USM_AUTH_HMAC96_MD5, "md5", 12),
+    AuthProtocol.SHA: Digest(config.USM_AUTH_HMAC96_SHA, "sha1", 12),
+    AuthProtocol.SHA224: Digest(config.USM_AUTH_HMAC128_SHA224, "sha224", 16),
+    AuthProtocol.SHA256: Digest(config.USM_AUTH_HMAC192_SHA256, "sha256", 24),
+    AuthProtocol.SHA384: Digest(config.USM_AUTH_HMAC256_SHA384, "sha384", 32),
+    AuthProtocol.SHA512: Digest(config.USM_AUTH_HMAC384_SHA512, "sha512", 48),
 }
 
 CIPHERS: dict[PrivProtocol, Any] = {
@@ -108,7 +100,8 @@ class KeyRing:
         """The user's keys for an engine."""
         if user.auth is AuthProtocol.NONE:
             return LocalizedKeys(user.auth, user.priv, b"", b"")
-        service, number = DIGESTS[user.auth].service, AUTH_NUMBERS[user.auth]
+        protocol = DIGESTS[user.auth]
+        service = protocol.service
         engine = OctetString(engine_id)
         auth_master = self._master(user.auth, user.auth_pass_phrase, service.hash_passphrase)
         auth_key = bytes(service.localize_key(auth_master, engine))
@@ -116,7 +109,7 @@ class KeyRing:
             return LocalizedKeys(user.auth, user.priv, auth_key, b"")
         # The privacy pass phrase goes through the same hash as the other.
         priv_master = self._master(user.auth, user.priv_pass_phrase, service.hash_passphrase)
-        priv_key = bytes(CIPHERS[user.priv].localize_key(number, priv_master, engine))
+        priv_key = bytes(CIPHERS[user.priv].localize_key(protocol.number, priv_master, engine))
         return LocalizedKeys(user.auth, user.priv, auth_key, priv_key)
 
     def _master(self, auth: AuthProtocol, pass_phrase: str, make: Callable[[bytes], Any]) -> Any:

@@ -6,6 +6,9 @@ import attrs
 
 from kproxy_tw.snmp.message import MAX_VARIABLES_ASKED
 
+MOST_COLUMNS = 32
+"""More than any of our tables has."""
+
 GOOD_ANSWERS = 8
 """So many good answers in a row let the repetitions grow."""
 
@@ -15,12 +18,14 @@ class Pace:
     """Of one agent; kept from poll to poll.
 
     :ivar most: rows asked for at once, at most.
+    :ivar columns: asked for at once, at most.
     :ivar bulk: the agent takes GETBULK, as far as is known.
     :ivar fast_running: a thread of the fast client still waits for the agent.
     :ivar fast_rest: for so many polls the fast client is not used, as it had trouble with the agent.
     """
 
     most: int
+    columns: int = MOST_COLUMNS
     bulk: bool = True
     fast_running: bool = False
     fast_rest: int = 0
@@ -44,6 +49,11 @@ class Pace:
         self._good += 1
         if self._good >= GOOD_ANSWERS and self._now < self.most:
             self._now, self._good = min(self.most, self._now * 2), 0
+
+    def fewer_columns(self, asked: int) -> bool:
+        """Not even one row of so many columns fits into an answer. False when it was one."""
+        self.columns = max(1, asked // 2)
+        return asked > 1
 
     def to_one(self) -> bool:
         """As little as there is. False when that has been asked for already."""

@@ -16,6 +16,7 @@ from kproxy_tw.snmp.client import AgentClient
 from kproxy_tw.snmp.counters import Counted, CounterHistory
 from kproxy_tw.snmp.failure import AgentFailure
 from kproxy_tw.snmp.following import InterfaceNames
+from kproxy_tw.snmp.interfaces import ProgressListener
 from kproxy_tw.snmp.pace import Pace
 from kproxy_tw.snmp.ranking import Ranking
 from kproxy_tw.snmp.reading import (
@@ -36,8 +37,6 @@ from kproxy_tw.snmp.walk import Table, TableSpec, Walk
 SILENCE = {ErrorKind.NO_ANSWER, ErrorKind.REFUSED, ErrorKind.NO_ROUTE}
 
 UPTIME = oids.SYSTEM["sysUpTime"]
-
-ProgressListener = Callable[[Progress], None]
 
 
 @attrs.frozen

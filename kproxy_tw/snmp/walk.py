@@ -91,6 +91,7 @@ class Walk:
     table: Table = attrs.field(init=False)
     failure: AgentFailure | None = attrs.field(default=None, init=False)
     _open: list[_Position] = attrs.field(init=False)
+    _asked: list[_Position] = attrs.field(factory=list, init=False)
     _resumed: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -110,10 +111,13 @@ class Walk:
         """There is nothing more to ask for."""
         return not self._open
 
-    @property
-    def width(self) -> int:
-        """Columns that still go on."""
-        return len(self._open)
+    def ask(self, most_columns: int) -> tuple[Numbers, ...]:
+        """What to ask the successors of, of at most so many columns; the others have their turn when these have ended.
+
+        The answer goes to :meth:`take` or :meth:`no_successor`.
+        """
+        self._asked = self._open[:most_columns]
+        return tuple(position.column.oid + position.last for position in self._asked)
 
     def rows_wanted(self, most: int) -> int:
         """How many rows to ask for now, of at most so many."""
@@ -122,30 +126,26 @@ class Walk:
         expected = USUAL_ROWS if self.expected is None else self.expected
         return most if self.table.rows else max(1, min(most, expected + 1))
 
-    def names(self) -> tuple[Numbers, ...]:
-        """What to ask the successors of."""
-        return tuple(position.column.oid + position.last for position in self._open)
-
     def take(self, variables: Sequence[Variable], now: float) -> None:
         """The successors, in the order asked for, row after row. An answer without any breaks the walk."""
         self._resumed = False
         if not variables:
             self.fail(AgentFailure(ErrorKind.BROKEN_ANSWER, "an answer without variables"))
             return
-        asked = self._open
-        going = [True] * len(asked)
+        asked, going = self._asked, [True] * len(self._asked)
         for number, variable in enumerate(variables):
             place = number % len(asked)
             if going[place]:
                 going[place] = self._next(asked[place], variable, now)
-        self._open = [position for position, goes_on in zip(asked, going, strict=True) if goes_on]
+        self._close([position for position, goes_on in zip(asked, going, strict=True) if not goes_on])
 
     def no_successor(self, error_index: int) -> None:
         """Version 1 says so of one of the names; without saying which, of all."""
-        if 1 <= error_index <= len(self._open):
-            del self._open[error_index - 1]
-        else:
-            self._open = []
+        known = 1 <= error_index <= len(self._asked)
+        self._close(self._asked[error_index - 1 : error_index] if known else self._asked)
+
+    def _close(self, ended: Sequence[_Position]) -> None:
+        self._open = [position for position in self._open if position not in ended]
 
     def fail(self, failure: AgentFailure) -> None:
         """Go no further; what was read is kept."""

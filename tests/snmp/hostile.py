@@ -165,6 +165,15 @@ class TooBig(HostileAgent):
         return right
 
 
+class Tiny(HostileAgent):
+    """Has room for 200 bytes, less than RFC 3417 allows, and says that more is too big."""
+
+    def replies(self, question: Question) -> Iterable[bytes]:
+        """An error instead of what is longer."""
+        right = list(SimulatedAgent.replies(self, question))
+        return [reply if len(reply) <= 200 else answer(question, [], status=TOO_BIG) for reply in right]
+
+
 class Empty(HostileAgent):
     """Answers without variables."""
 
@@ -209,7 +218,7 @@ class WrongTypes(HostileAgent):
         return right
 
 
-HARMLESS = (Duplicating, WithoutBulk, TooBig)
+HARMLESS = (Duplicating, WithoutBulk, TooBig, Tiny)
 """Whose interfaces must all be found in spite of it."""
 
 HARMFUL = (

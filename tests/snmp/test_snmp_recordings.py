@@ -107,9 +107,9 @@ async def test_juniper(library: str) -> None:
     assert interface(reading, "lo0.0").speed_bps == 0
     assert [(cpu.name, cpu.percent) for cpu in reading.health.cpus] == [
         ("FPC: @ 0/*/*", 9),
-        ("Routing KnownAgent 0", 23),
+        ("Routing Engine 0", 23),
     ]
-    assert reading.health.memories[1] == Memory(name="Routing KnownAgent 0", total=2 << 30, used=(2 << 30) * 37 // 100)
+    assert reading.health.memories[1] == Memory(name="Routing Engine 0", total=2 << 30, used=(2 << 30) * 37 // 100)
     assert [found.celsius for found in reading.health.temperatures] == [38, 41]
 
 

@@ -19,11 +19,11 @@ def variable(column: Column, index: Numbers, value: ber.Value = 1) -> Variable:
 def test_rows_of_two_columns() -> None:
     """Rows come in turn; columns end where the names leave them, each on its own."""
     walk = Walk(SPEC, 100)
-    assert walk.names() == (A.oid, B.oid)
+    assert walk.ask(9) == (A.oid, B.oid)
     walk.take([variable(A, (1,)), variable(B, (1,), 7), variable(A, (2,)), variable(B, (3,), 8)], 5.0)
-    assert walk.names() == ((*A.oid, 2), (*B.oid, 3))
+    assert walk.ask(9) == ((*A.oid, 2), (*B.oid, 3))
     walk.take([variable(B, (1,)), variable(B, (9,), 9)], 6.0)
-    assert walk.names() == ((*B.oid, 9),)
+    assert walk.ask(9) == ((*B.oid, 9),)
     walk.take([((variable(B, (9,))[0]), ber.Missing.END)], 7.0)
     assert walk.done
     assert walk.failure is None
@@ -31,9 +31,21 @@ def test_rows_of_two_columns() -> None:
     assert walk.table.read_at == {(1,): 5.0, (2,): 5.0, (3,): 5.0, (9,): 6.0}
 
 
+def test_fewer_columns_at_once() -> None:
+    """The others come when the first have ended."""
+    walk = Walk(SPEC, 100)
+    assert walk.ask(1) == (A.oid,)
+    walk.take([variable(A, (1,)), variable(B, (1,))], 0.0)
+    assert walk.ask(1) == (B.oid,)
+    walk.take([variable(B, (1,)), ((variable(B, (1,))[0]), ber.Missing.END)], 0.0)
+    assert walk.done
+    assert walk.table.rows == {(1,): {"a": 1, "b": 1}}
+
+
 def broken(*variables: Variable) -> str:
     """Why a walk over these ends."""
     walk = Walk(TableSpec("table", (A,)), 3)
+    walk.ask(9)
     walk.take([variable(A, (5,))], 0.0)
     walk.take(list(variables), 0.0)
     assert walk.done
@@ -54,8 +66,9 @@ def test_what_breaks_a_column() -> None:
 def test_end_of_a_column_in_version_1() -> None:
     """The agent says which name it knows no successor of."""
     walk = Walk(SPEC, 100)
+    assert walk.ask(9) == (A.oid, B.oid)
     walk.no_successor(1)
-    assert walk.names() == (B.oid,)
+    assert walk.ask(9) == (B.oid,)
     walk.no_successor(0)
     assert walk.done
 
@@ -64,6 +77,7 @@ def test_no_more_than_expected_is_asked_for_at_first() -> None:
     """Small tables are read with one small question."""
     walk = Walk(SPEC, 100, 4)
     assert walk.rows_wanted(50) == 5
+    walk.ask(9)
     walk.take([variable(A, (1,)), variable(B, (1,))], 0.0)
     assert walk.rows_wanted(50) == 50
 

@@ -10,9 +10,10 @@ import attrs
 
 from kproxy_tw.snmp.agents import Agents
 from kproxy_tw.snmp.failure import AgentFailure
+from kproxy_tw.snmp.interfaces import ProgressListener
 from kproxy_tw.snmp.message import CommunitySecurity
 from kproxy_tw.snmp.pace import Pace
-from kproxy_tw.snmp.poll import DeviceMemory, Findings, Poll, ProgressListener, Wanted
+from kproxy_tw.snmp.poll import DeviceMemory, Findings, Poll, Wanted
 from kproxy_tw.snmp.reading import Effort, ErrorKind, PollError, Reading, V3State
 from kproxy_tw.snmp.settings import SnmpTarget
 from kproxy_tw.snmp.usm import UsmSecurity

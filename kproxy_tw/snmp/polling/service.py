@@ -12,7 +12,8 @@ from twisted.logger import Logger
 import attrs
 
 from kproxy_tw.snmp.agents import Agents
-from kproxy_tw.snmp.poll import ProgressListener, Wanted
+from kproxy_tw.snmp.interfaces import ProgressListener
+from kproxy_tw.snmp.poll import Wanted
 from kproxy_tw.snmp.polling.device import DevicePoller, Times, overrun
 from kproxy_tw.snmp.reading import Reading
 from kproxy_tw.snmp.schedule import Grid, Plan
