@@ -7,6 +7,7 @@ from functools import partial
 
 from kproxy_tw.decode import ipfix, netflow5, netflow9, sflow
 from kproxy_tw.decode.alike import walk_batch
+from kproxy_tw.decode.heads import heads_of
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.sequence import Counted, SequenceBook
@@ -71,12 +72,14 @@ def walk_all(
         walks, problems = sflow.walk_all(datagrams, received_ns, options)
     else:
         counted = None if sequences is None else Counted(len(datagrams))
+        heads = heads_of(datagrams)
         if all(data[:2] == netflow5.VERSION_WORD for data in datagrams):
             walks, problems = netflow5.walk_all(datagrams, received_ns, counted)
         else:
-            walks, problems = walk_batch(datagrams, templates, received_ns, partial(walk, options=options), counted)
+            one = partial(walk, options=options)
+            walks, problems = walk_batch(datagrams, heads, templates, received_ns, one, counted)
         if sequences is not None and counted is not None:
-            sequences.take(datagrams, counted, received_ns)
+            sequences.take(heads, counted, received_ns)
     if sequences is not None:
         for walked in walks:
             if walked.sflow is not None:

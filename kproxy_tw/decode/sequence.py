@@ -14,6 +14,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.decode.heads import Heads
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.sequence_stream import COUNTED, MODULUS, Arrivals, Integers, SequenceStream
 from kproxy_tw.decode.sflow_sequence import SflowSequences
@@ -38,9 +39,6 @@ REFUSED, UNCOUNTED = -2, -1
 """In the place of a number of flows."""
 
 KEY_PARTS = 4
-
-HEAD_BYTES = 24
-"""Bytes of a datagram that hold its sequence number in every format but sFlow."""
 
 Key = tuple[str, str | int, int, int]
 """Flow type, and what the protocol tells its sequences apart by."""
@@ -105,13 +103,13 @@ class SequenceBook:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def take(self, datagrams: Sequence[bytes], counted: Counted, received_ns: Sequence[int]) -> None:
+    def take(self, heads: Heads, counted: Counted, received_ns: Sequence[int]) -> None:
         """Take a batch of NetFlow and IPFIX in, in the order of arrival; other datagrams in it are passed over."""
         counted.finish()
-        words, times = _heads(datagrams), np.array(received_ns, np.int64)
+        words, times = heads.view(">u4").astype(np.int64), np.array(received_ns, np.int64)
         heard = np.flatnonzero(counted.flows != REFUSED)
         # A slice where that is all of them: nothing is copied then.
-        rows = slice(None) if len(heard) == len(datagrams) else heard
+        rows = slice(None) if len(heard) == len(heads) else heard
         words, flows, options, times = words[rows], counted.flows[rows], counted.options[rows], times[rows]
         for version, of_version in _alike(words[:, 0] >> 16):
             head = HEADS.get(version)
@@ -267,15 +265,6 @@ HEADS = {
     10: _Head("ipfix", number=2, clock=1, domain=(3, 0)),
 }
 """By version word; the clock is the uptime, in IPFIX the export time. NetFlow v5 has engine type and number."""
-
-
-def _heads(datagrams: Sequence[bytes]) -> Integers:
-    """The first words of each datagram."""
-    heads = [data[:HEAD_BYTES] for data in datagrams]
-    joined = b"".join(heads)
-    if len(joined) != HEAD_BYTES * len(heads):
-        joined = b"".join([head.ljust(HEAD_BYTES, b"\0") for head in heads])
-    return np.frombuffer(joined, ">u4").reshape(-1, HEAD_BYTES // 4).astype(np.int64)
 
 
 def _alike(keys: Integers) -> Iterator[tuple[int, npt.NDArray[np.intp] | slice]]:

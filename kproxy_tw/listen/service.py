@@ -36,7 +36,7 @@ BURST_BYTES_PER_SECOND = 200e6
 ERROR_REST_SECONDS = 1.0
 """The same after an error that no datagram causes, such as want of memory in the kernel."""
 
-MOST_A_TURN = 16 * SLOTS
+MOST_A_TURN = 8 * SLOTS
 """Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
 
 LAST_TURNS = 20
