@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
-from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import DecodeOptions
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.templates.held import HeldLimits
+from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.deliver.spool.limits import SpoolLimits
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.intake import SessionConfig

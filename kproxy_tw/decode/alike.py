@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.heads import Heads
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
-from kproxy_tw.decode.sequence import Counted
-from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.sequences.book import Counted
 from kproxy_tw.decode.templated import SET_HEADER_LENGTH
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import Template
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.templates.table import Template
 from kproxy_tw.errors import MalformedInput
 
 LEAST = 8

@@ -1,7 +1,7 @@
 """The templates of one exporter session: learned, refreshed, withdrawn, expired, and told apart by port where needed.
 
-A template that fails the checks of :mod:`~kproxy_tw.decode.specifiers` is refused and counted, and an older valid one
-with its number stays in force.
+A template that fails the checks of :mod:`~kproxy_tw.decode.templates.specifiers` is refused and counted, and an older
+valid one with its number stays in force.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from kproxy_tw.decode.described import DOMAIN_MASK, Described, describe_template
-from kproxy_tw.decode.held import HeldSets
 from kproxy_tw.decode.notices import Notices
-from kproxy_tw.decode.optionqueue import OptionQueue
-from kproxy_tw.decode.portsplit import PortSplits
-from kproxy_tw.decode.room import StateRoom
-from kproxy_tw.decode.templatestore import MAX_TEACHERS, Key, Template, TemplateLimits, TemplateStore
+from kproxy_tw.decode.optiondata.queue import OptionQueue
+from kproxy_tw.decode.templates.described import DOMAIN_MASK, Described, describe_template
+from kproxy_tw.decode.templates.held import HeldSets
+from kproxy_tw.decode.templates.portsplit import PortSplits
+from kproxy_tw.decode.templates.room import StateRoom
+from kproxy_tw.decode.templates.table import MAX_TEACHERS, Key, Template, TemplateLimits, TemplateStore
 from kproxy_tw.errors import MalformedInput
 
 ALL_DATA, ALL_OPTIONS = 2, 3

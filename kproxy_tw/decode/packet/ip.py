@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kproxy_tw.decode.packet_front import Front
-from kproxy_tw.decode.packet_layouts import (
+from kproxy_tw.decode.packet.front import Front
+from kproxy_tw.decode.packet.layouts import (
     AUTHENTICATION,
     EXTENSION_HEADER,
     FLAGS,

@@ -32,7 +32,7 @@ USED = frozenset(
     | {(IANA, element) for element in (10, 14, 34, 35, 48, 49, 50, 82, 83, 84, 94, 95, 96, 130, 131, 144, 149)}
     | {(IANA, element) for element in (234, 235, 236, *range(302, 312), 335)}
 )
-"""Fields that the tables of :mod:`~kproxy_tw.decode.optiondata` are made from."""
+"""Fields that the tables of :mod:`~kproxy_tw.decode.optiondata.domain` are made from."""
 
 OptionValues = dict[tuple[int, int], bytes]
 """Enterprise (or ``SCOPE``) and number to the bytes of the field; of repeated fields the first."""

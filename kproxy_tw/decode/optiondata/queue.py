@@ -11,8 +11,8 @@ from itertools import islice
 
 import attrs
 
-from kproxy_tw.decode.optiondata import DomainOptions, OptionRoom
-from kproxy_tw.decode.optionrecords import OptionShape, OptionValues, option_records
+from kproxy_tw.decode.optiondata.domain import DomainOptions, OptionRoom
+from kproxy_tw.decode.optiondata.records import OptionShape, OptionValues, option_records
 
 RECORDS_AT_ONCE = 1_000
 """Records of one exporter that are read in one go, some milliseconds' work."""

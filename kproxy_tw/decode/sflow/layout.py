@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 import attrs
 
 from kproxy_tw.decode.records import RecordSet
-from kproxy_tw.decode.sflow_records import decode_samples
-from kproxy_tw.decode.sflow_samples import gather
+from kproxy_tw.decode.sflow.records import decode_samples
+from kproxy_tw.decode.sflow.samples import gather
 from kproxy_tw.decode.spans import Offsets
 from kproxy_tw.flowbatch import FlowBatch
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 import numpy as np
 
-from kproxy_tw.decode.sflow_reasons import FORWARDED, TO_US, status_of
-from kproxy_tw.decode.sflow_samples import DISCARD, DISCARD_REASON, DISCARDED, MULTIPLE, Interfaces, Samples
+from kproxy_tw.decode.sflow.reasons import FORWARDED, TO_US, status_of
+from kproxy_tw.decode.sflow.samples import DISCARD, DISCARD_REASON, DISCARDED, MULTIPLE, Interfaces, Samples
 from kproxy_tw.decode.spans import put_custom
 from kproxy_tw.flowbatch import FlowBatch
 

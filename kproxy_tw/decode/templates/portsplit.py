@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from kproxy_tw.decode.described import DOMAIN_MASK, PORT_SHIFT
+from kproxy_tw.decode.templates.described import DOMAIN_MASK, PORT_SHIFT
 
 MAX_PORTS = 8
 """Ports of one domain that are kept apart; further ones share the common state."""

@@ -8,13 +8,13 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from kproxy_tw.decode.described import DOMAIN_MASK, PORT_SHIFT
 from kproxy_tw.decode.layout import TemplateLayout
 from kproxy_tw.decode.notices import Notices
-from kproxy_tw.decode.optiondata import DomainOptions
-from kproxy_tw.decode.optionrecords import OptionShape, shape_of
-from kproxy_tw.decode.room import StateRoom
-from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID, valid_fields
+from kproxy_tw.decode.optiondata.domain import DomainOptions
+from kproxy_tw.decode.optiondata.records import OptionShape, shape_of
+from kproxy_tw.decode.templates.described import DOMAIN_MASK, PORT_SHIFT
+from kproxy_tw.decode.templates.room import StateRoom
+from kproxy_tw.decode.templates.specifiers import FIRST_TEMPLATE_ID, valid_fields
 from kproxy_tw.decode.varlen import MOST_PADDING
 
 FLOW_TYPES = {9: "netflow9", 10: "ipfix"}
@@ -32,7 +32,7 @@ NO_OPTIONS = OptionShape()
 """The shape of a template of data records."""
 
 Key = tuple[int, int, int]
-"""Version, domain key (see :mod:`~kproxy_tw.decode.described`), template id."""
+"""Version, domain key (see :mod:`~kproxy_tw.decode.templates.described`), template id."""
 
 
 @attrs.frozen(slots=True)

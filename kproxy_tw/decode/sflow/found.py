@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import attrs
 
 from kproxy_tw.decode.records import RecordSet
-from kproxy_tw.decode.sflow_counters import CounterSample
-from kproxy_tw.decode.sflow_sequence import SflowSequences
+from kproxy_tw.decode.sflow.counters import CounterSample
+from kproxy_tw.decode.sflow.sequence import SflowSequences
 
 Source = tuple[str, int, int, int]
 """Agent, sub-agent, class and index."""

@@ -1,7 +1,7 @@
 """Loss that the exporter can prove: the sequence numbers of one exporter session.
 
 A batch of datagrams is looked at as a whole: the heads become one array, and while nothing is missing a sequence costs
-a few NumPy calls a batch, not a look at each datagram. What a sequence is and counts is in ``sequence_stream``.
+a few NumPy calls a batch, not a look at each datagram. What a sequence is and counts is in ``stream``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.heads import Heads
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sequence_stream import COUNTED, MODULUS, Arrivals, Integers, SequenceStream
-from kproxy_tw.decode.sflow_sequence import SflowSequences
+from kproxy_tw.decode.sequences.stream import COUNTED, MODULUS, Arrivals, Integers, SequenceStream
+from kproxy_tw.decode.sflow.sequence import SflowSequences
 from kproxy_tw.errors import MalformedInput
 
 MAX_STREAMS = 2048

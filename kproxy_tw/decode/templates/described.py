@@ -8,8 +8,8 @@ from kproxy_tw.decode.elements import V9_SCOPES, VARIABLE, element_name
 from kproxy_tw.decode.layout import Field
 
 if TYPE_CHECKING:
-    from kproxy_tw.decode.optiondata import DomainOptions
-    from kproxy_tw.decode.templatestore import Key, Template
+    from kproxy_tw.decode.optiondata.domain import DomainOptions
+    from kproxy_tw.decode.templates.table import Key, Template
 
 Described = dict[str, object]
 

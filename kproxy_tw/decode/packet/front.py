@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from kproxy_tw.decode.packet_layouts import KINDS
+from kproxy_tw.decode.packet.layouts import KINDS
 from kproxy_tw.decode.spans import Octets, Offsets, Spans
 
 
@@ -15,7 +15,7 @@ class Front:
 
     :ivar starts: offset of the next byte to read.
     :ivar ends: offset behind the capture.
-    :ivar kinds: of ``packet_layouts``, what stands there; ``NOTHING`` where the parse is over. For payloads of IP: the
+    :ivar kinds: of ``layouts``, what stands there; ``NOTHING`` where the parse is over. For payloads of IP: the
         protocol number, 0 where there is none to read.
     """
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from kproxy_tw.decode.packet_front import Front, peek, peek16
-from kproxy_tw.decode.packet_layouts import (
+from kproxy_tw.decode.packet.front import Front, peek, peek16
+from kproxy_tw.decode.packet.layouts import (
     BACKBONE,
     ETHERNET,
     ETHERNET_HEADER,
@@ -26,7 +26,7 @@ from kproxy_tw.decode.packet_layouts import (
     TAG,
     TAG_HEADER,
 )
-from kproxy_tw.decode.packet_mpls import mpls
+from kproxy_tw.decode.packet.mpls import mpls
 from kproxy_tw.decode.spans import Octets, Offsets, Spans, cut, put, put_custom
 from kproxy_tw.flowbatch import Column, FlowBatch
 

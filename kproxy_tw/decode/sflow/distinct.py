@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from kproxy_tw.decode.sflow_samples import WORD, Samples
+from kproxy_tw.decode.sflow.samples import WORD, Samples
 from kproxy_tw.decode.spans import Mask, Offsets, Spans, Words
 from kproxy_tw.errors import MalformedInput
 

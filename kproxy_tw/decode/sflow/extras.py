@@ -15,8 +15,8 @@ import attrs
 import numpy as np
 
 from kproxy_tw.decode.custom import folded
-from kproxy_tw.decode.sflow_distinct import read_distinct
-from kproxy_tw.decode.sflow_samples import Samples
+from kproxy_tw.decode.sflow.distinct import read_distinct
+from kproxy_tw.decode.sflow.samples import Samples
 from kproxy_tw.decode.spans import Spans, put_custom
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kproxy_tw.decode.elements import IANA
-from kproxy_tw.decode.optionrecords import SCOPE, OptionValues, has, number, text
-from kproxy_tw.decode.samplers import (
+from kproxy_tw.decode.optiondata.records import SCOPE, OptionValues, has, number, text
+from kproxy_tw.decode.optiondata.samplers import (
     SAMPLER_ID,
     SAMPLER_NAME,
     SELECTOR_ID,

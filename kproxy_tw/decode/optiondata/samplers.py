@@ -11,7 +11,7 @@ from collections.abc import Callable
 import attrs
 
 from kproxy_tw.decode.elements import IANA
-from kproxy_tw.decode.optionrecords import OptionValues, number
+from kproxy_tw.decode.optiondata.records import OptionValues, number
 from kproxy_tw.reader import Reader
 
 UNSAMPLED_RATE = 1.0

@@ -1,9 +1,9 @@
 """sFlow version 5: walks datagrams.
 
 A datagram is a header and samples; a sample is a header and records; everything stands in 4-byte words (XDR,
-RFC 4506). The walk goes from sample to sample (``sflow_tops``), sorts them into flows, discarded packets and counters,
+RFC 4506). The walk goes from sample to sample (``tops``), sorts them into flows, discarded packets and counters,
 and reads the headers of all together. What is inside the flow samples waits until they were chosen to go out:
-``sflow_layout`` decodes them then.
+``layout`` decodes them then.
 
 Sources: sFlow Version 5, July 2004 (sflow.org), section 5; sFlow Dropped Packet Notification Structures (2020).
 """
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sflow_agents import read_headers
-from kproxy_tw.decode.sflow_block import Block
+from kproxy_tw.decode.sflow.agents import read_headers
+from kproxy_tw.decode.sflow.block import Block
 from kproxy_tw.errors import MalformedInput
 
 BLOCK_BYTES = 1 << 20

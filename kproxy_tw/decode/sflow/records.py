@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from kproxy_tw.decode.packet import LINKS, guess_links, parse_headers
-from kproxy_tw.decode.sflow_extras import wanted_extras
-from kproxy_tw.decode.sflow_gateway import read_gateways
-from kproxy_tw.decode.sflow_headers import read_sample_headers
-from kproxy_tw.decode.sflow_samples import WORD, Samples, find_records
+from kproxy_tw.decode.packet.parse import LINKS, guess_links, parse_headers
+from kproxy_tw.decode.sflow.extras import wanted_extras
+from kproxy_tw.decode.sflow.gateway import read_gateways
+from kproxy_tw.decode.sflow.headers import read_sample_headers
+from kproxy_tw.decode.sflow.samples import WORD, Samples, find_records
 from kproxy_tw.decode.spans import Mask, Octets, Offsets, Spans, Words, put, put_custom
 from kproxy_tw.flowbatch import FlowBatch
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.options import DecodeOptions
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
-from kproxy_tw.decode.sflow_counters import MAX_BYTES, CounterSample
-from kproxy_tw.decode.sflow_found import SflowFound, Source
-from kproxy_tw.decode.sflow_layout import DISCARDS, DISCARDS_INNER, SFLOW, SFLOW_INNER, SflowLayout
-from kproxy_tw.decode.sflow_samples import COMPACT, DISCARDED, EXPANDED, SAMPLE_FORMATS, WORD, Interfaces, Samples
-from kproxy_tw.decode.sflow_sequence import SflowSequences
-from kproxy_tw.decode.sflow_tops import Datagrams, Tops, find_tops
+from kproxy_tw.decode.sflow.counters import MAX_BYTES, CounterSample
+from kproxy_tw.decode.sflow.found import SflowFound, Source
+from kproxy_tw.decode.sflow.layout import DISCARDS, DISCARDS_INNER, SFLOW, SFLOW_INNER, SflowLayout
+from kproxy_tw.decode.sflow.samples import COMPACT, DISCARDED, EXPANDED, SAMPLE_FORMATS, WORD, Interfaces, Samples
+from kproxy_tw.decode.sflow.sequence import SflowSequences
+from kproxy_tw.decode.sflow.tops import Datagrams, Tops, find_tops
 from kproxy_tw.decode.spans import Mask
 
 MAX_COUNTER_SAMPLES = 2048

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kproxy_tw.decode import ipfix, netflow9
-from kproxy_tw.decode.described import DOMAIN_MASK
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.templated import SetWalk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.described import DOMAIN_MASK
 
 DIALECTS = {dialect.version: dialect for dialect in (netflow9.DIALECT, ipfix.DIALECT)}
 

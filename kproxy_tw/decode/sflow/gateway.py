@@ -15,8 +15,8 @@ from functools import lru_cache
 import attrs
 import numpy as np
 
-from kproxy_tw.decode.sflow_distinct import read_distinct
-from kproxy_tw.decode.sflow_samples import WORD, Samples
+from kproxy_tw.decode.sflow.distinct import read_distinct
+from kproxy_tw.decode.sflow.samples import WORD, Samples
 from kproxy_tw.decode.spans import Offsets, Spans, put
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch

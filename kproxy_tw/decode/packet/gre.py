@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kproxy_tw.decode.packet_front import peek, peek16
-from kproxy_tw.decode.packet_layouts import (
+from kproxy_tw.decode.packet.front import peek, peek16
+from kproxy_tw.decode.packet.layouts import (
     ETHERNET,
     IPV4,
     IPV6,

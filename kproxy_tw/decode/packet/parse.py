@@ -1,7 +1,7 @@
 """Headers of sampled packets, many at once, into the columns of flows.
 
-Nothing here loops over packets. ``packet_link`` brings every packet to its IP header, ``packet_ip`` reads that and the
-transport behind it, ``packet_tunnel`` finds the packets that carry another one. Each layer looks at the packets that
+Nothing here loops over packets. ``link`` brings every packet to its IP header, ``ip`` reads that and the
+transport behind it, ``tunnel`` finds the packets that carry another one. Each layer looks at the packets that
 have it, checks that its header was captured in full, copies the headers into one structured array and writes their
 fields; what was cut off stays zero.
 """
@@ -13,12 +13,12 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from kproxy_tw.decode.packet_front import Front, peek
-from kproxy_tw.decode.packet_ip import read_network
-from kproxy_tw.decode.packet_layouts import ETHERNET, IPV4, IPV6, KIND_BY_LINK, KIND_BY_NIBBLE, LINKS, MPLS, POS, PPP
-from kproxy_tw.decode.packet_link import to_network
-from kproxy_tw.decode.packet_mpls import plausible_ethernet
-from kproxy_tw.decode.packet_tunnel import Tunnels, find_tunnels
+from kproxy_tw.decode.packet.front import Front, peek
+from kproxy_tw.decode.packet.ip import read_network
+from kproxy_tw.decode.packet.layouts import ETHERNET, IPV4, IPV6, KIND_BY_LINK, KIND_BY_NIBBLE, LINKS, MPLS, POS, PPP
+from kproxy_tw.decode.packet.link import to_network
+from kproxy_tw.decode.packet.mpls import plausible_ethernet
+from kproxy_tw.decode.packet.tunnel import Tunnels, find_tunnels
 from kproxy_tw.decode.spans import Octets, Offsets, Spans, put, put_custom
 from kproxy_tw.flowbatch import FlowBatch
 

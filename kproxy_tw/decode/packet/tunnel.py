@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 import attrs
 import numpy as np
 
-from kproxy_tw.decode.packet_front import Front, peek, peek16
-from kproxy_tw.decode.packet_gre import ETHERNET_ONLY, gre
-from kproxy_tw.decode.packet_layouts import (
+from kproxy_tw.decode.packet.front import Front, peek, peek16
+from kproxy_tw.decode.packet.gre import ETHERNET_ONLY, gre
+from kproxy_tw.decode.packet.layouts import (
     ETHERIP,
     ETHERNET,
     ETHERNET_IN_IP,

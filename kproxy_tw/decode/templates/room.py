@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Protocol
 
-from kproxy_tw.decode.held import HeldLimits, HeldRoom
-from kproxy_tw.decode.optiondata import OptionRoom
+from kproxy_tw.decode.optiondata.domain import OptionRoom
+from kproxy_tw.decode.templates.held import HeldLimits, HeldRoom
 
 MAX_TEMPLATES = 65_536
 MAX_FIELDS = 1 << 19
