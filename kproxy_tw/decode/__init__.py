@@ -14,8 +14,8 @@ Where to look::
     walk        dispatch, alike and heads (many datagrams at once), netflow5, netflow9, ipfix, templated (sets)
     templates/  cache (learns), table (bounded), specifiers (checks), described, portsplit, room, held, released
     optiondata/ queue (so many at once), records, domain (tables), samplers
-    records     records (raw), layout, plan, rows, varlen, spans, derive, clock, exporters, custom, columntypes, unknown,
-                twoway, natevents, names
+    records     records (raw), layout, plan, rows, varlen, spans, derive, clock, exporters, custom, columntypes,
+                unknown, twoway, natevents, names
     rates       sampling
     packet/     parse (headers, tunnels, labels); sections (IANA 313, 315) brings them here
     sflow/      walk (datagrams), samples, records, layout (columns), counters, sequence
