@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kproxy_tw.bgp.addresses import networks, plain_address, within
+from kproxy_tw.addresses import networks, plain_address, within
 from kproxy_tw.errors import MalformedInput
 
 

@@ -1,11 +1,11 @@
-"""How addresses of routers are written: one form for each, and groups of them."""
+"""How IP addresses are written: one form for each, and networks of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from kproxy_tw.errors import MalformedInput
+from kproxy_tw.errors import ConfigError, MalformedInput
 
 Network = IPv4Network | IPv6Network
 
@@ -22,6 +22,14 @@ def plain_address(host: str) -> str:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(address)
+
+
+def configured_networks(flag: str, text: str | None) -> tuple[Network, ...]:
+    """The networks that a flag names. :raises ConfigError: one of them is none."""
+    try:
+        return networks(text or "")
+    except ValueError as problem:
+        raise ConfigError(flag, f"must look like 192.0.2.0/24,2001:db8::/32: {problem}") from None
 
 
 def networks(text: str) -> tuple[Network, ...]:
