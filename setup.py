@@ -70,6 +70,7 @@ setup(
             "hypothesis>=6.100",
             "pytest>=8.2",
             "pytest-twisted>=1.14.3",
+            "pytest-xdist>=3.6",
         ],
         "fast": ["gufo-snmp>=0.13"],
         "fuzz": ["atheris>=2.3"],
