@@ -31,12 +31,12 @@ def in_asyncio(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
 
 
 @contextmanager
-def listening(agent: SimulatedAgent) -> Iterator[int]:
+def listening(agent: SimulatedAgent, address: str = "127.0.0.1") -> Iterator[int]:
     """The port of an agent on loopback."""
     from twisted.internet import reactor
 
     network: Any = reactor
-    port = network.listenUDP(0, agent, interface="127.0.0.1", maxPacketSize=65_535)
+    port = network.listenUDP(0, agent, interface=address, maxPacketSize=65_535)
     try:
         yield port.getHost().port
     finally:
@@ -45,8 +45,8 @@ def listening(agent: SimulatedAgent) -> Iterator[int]:
 
 def target(port: int, **settings: Any) -> SnmpTarget:
     """A device on loopback that is not waited for long."""
-    usual = {"device_id": 1, "community": "public", "timeout_seconds": 0.3, "retries": 1}
-    return SnmpTarget(address="127.0.0.1", port=port, **{**usual, **settings})
+    usual = {"device_id": 1, "address": "127.0.0.1", "community": "public", "timeout_seconds": 0.3, "retries": 1}
+    return SnmpTarget(port=port, **{**usual, **settings})
 
 
 def poller(port: int, library: str = PYSNMP, **settings: Any) -> DevicePoller:

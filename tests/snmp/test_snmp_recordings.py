@@ -270,3 +270,12 @@ async def test_more_rows_than_are_read(library: str) -> None:
         reading = await poll(poller(port, library, max_rows=100))
     assert len(reading.interfaces) == 100
     assert reading.partial[0].error.text == "more than 100 rows"
+
+
+@pytest_twisted.ensureDeferred
+async def test_over_ipv6(library: str) -> None:
+    """Agents are asked at addresses of both kinds."""
+    with listening(SimulatedAgent(device("six", 30)), "::1") as port:
+        reading = await poll(poller(port, library, address="::1"))
+    assert reading.error is None
+    assert len(reading.interfaces) == 30

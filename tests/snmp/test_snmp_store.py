@@ -27,14 +27,14 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "state").iterdir()] == [FILE]
 
 
-ROWS = [
+ROWS = (
     '[["a", 1, "80", 1, 1]]',
     '[["a", "x", "80", 1, 1]]',
     '[["a", 1, "zz", 1, 1]]',
     '[["a", 1, "80", null, 1]]',
     "[[]]",
     "[7]",
-]
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
