@@ -27,9 +27,12 @@ Where things stand::
     devices/     registry, exporter sessions, device API client, refresh
     decode/      NetFlow v5, v9, IPFIX and sFlow: walked at once, decoded in columns later
     sample/      cap, thinning, weights
+    enrich/      columns that flows get after decoding: names and speeds of interfaces
     kflow/       layout, encode, decode
     deliver/     messages on their way to the backend: queue, retry, sessions
     upstream/    HTTPS sessions to the backend
+    snmp/        what devices say of themselves: settings in, polls in a process of its own, readings out
+    reload/      files that SIGHUP makes us read again
     bgp/         kbgp: sessions of routers on one side, gRPC streams on the other
     export/      kbgp's own log and metrics on their way to the backend
     collector/   kcollect: device API, intake, store, queries

@@ -114,6 +114,7 @@ class CollectorApp:
             ("/snmp/devices", self._snmp.devices),
             ("/snmp/interfaces", self._snmp.interfaces),
             ("/snmp/counters", self._snmp.counters),
+            ("/snmp/health", self._snmp.health),
             ("/admin/bgp/status", self._bgp.overall),
             ("/admin/bgp/sessions", self._bgp.sessions),
             ("/admin/bgp/sources", self._bgp.sources),

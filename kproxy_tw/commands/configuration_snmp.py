@@ -36,9 +36,17 @@ def snmp_config(options: Mapping[str, Any]) -> SnmpConfig:
         bootstrap_all=bootstrap.strip() == ALL,
         policy=TargetPolicy(_read("snmp_allow", allowed, options["snmp_allow"] or "")),
         schedule=_schedule(options),
-        comparison=Comparison(options["interface_metadata_comparison"] or "full"),
+        comparison=comparison(options["interface_metadata_comparison"]) or Comparison.FULL,
         metric_rate=options["sample_metric"],
     )
+
+
+def comparison(text: str | None) -> Comparison | None:
+    """What ``-interface_metadata_comparison`` means; ``None`` where it means nothing to us.
+
+    The original has the flag and does not say which values it takes: one that we do not know must not end the start.
+    """
+    return next((one for one in Comparison if one.value == text), None)
 
 
 def checked_entry(options: Mapping[str, Any], config: SnmpConfig) -> FileEntry | None:

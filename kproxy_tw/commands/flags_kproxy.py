@@ -338,7 +338,7 @@ _SNMP = (
         "(index, description, addresses), or always (nothing)",
         None,
         WORKS,
-        choices=("full", "basic", "always"),
+        metavar="full|basic|always",
     ),
 )
 

@@ -15,6 +15,7 @@ from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.listen.activation import inherited_sockets
+from kproxy_tw.snmp.config import Comparison
 
 COLLECTION_THRESHOLDS = (100_000, 50, 1000)
 """For Python's cycle collector. A busy second leaves tens of thousands of record sets waiting, none of them in a
@@ -46,6 +47,9 @@ class Options(CommandOptions):
             )
         if self["max"] > MAX_MESSAGE_FLOWS:
             lines.append(f"-max is larger than what one message a second can hold: {MAX_MESSAGE_FLOWS} is in force")
+        given = self["interface_metadata_comparison"]
+        if given and given not in tuple(Comparison):
+            lines.append(f"-interface_metadata_comparison={given} is not known; full is in force")
         if self["snmp_ip"]:
             lines.append("-snmp_ip has an effect with -test_snmp or -type=snmp_check only")
         return lines

@@ -32,6 +32,7 @@ class SnmpAssembly:
     """The parts of kproxy that have to do with SNMP. Construction opens nothing.
 
     :param submit: takes a message of metric records of a device.
+    :raises ConfigError: a file that the configuration names cannot be used.
     """
 
     def __init__(
@@ -89,7 +90,6 @@ class SnmpAssembly:
             self.readings.shown(device_id, whole=whole),
             target=self.targets.target(device_id),
             problem=self.targets.problem(device_id),
-            next_poll=self.poller.status().next_polls.get(device_id, 0.0),
         )
 
     def _traffic(self, device_id: int) -> InterfaceTraffic | None:

@@ -82,6 +82,12 @@ async def test_reports_give_rates(collector: Running) -> None:
     ]
     (interface,) = (await collector.request("GET", "/snmp/interfaces?device_id=101")).json
     assert interface["Rates"] == {"InOctets": 10_000.0, "OutOctets": 0.0, "InErrors": 0.1}
+    health = (await collector.request("GET", "/snmp/health?device_id=101")).json
+    assert [(one["Kind"], one["Name"], one["Value"], one["Total"]) for one in health] == [
+        ("cpu", "RE0", 37.0, 100.0),
+        ("memory", "RE0 DRAM", 1e9, 4e9),
+        ("temperature", "CPU", 41.5, 0.0),
+    ]
     page = (await collector.request("GET", "/snmp/101")).body.decode()
     assert "80 kbit/s" in page
     assert "41.5 °C" in page

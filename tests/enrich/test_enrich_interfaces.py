@@ -87,6 +87,18 @@ def test_octets_are_weighed_and_counted_on_both_interfaces() -> None:
     assert traffic == Traffic({1: 11_000.0, 2: 75.0}, {0: 75.0, 2: 1000.0, 3: 10_000.0})
 
 
+@given(st.lists(st.tuples(st.integers(0, 9) | st.integers(0, 2**32 - 1), st.integers(1, 1000)), max_size=40))
+def test_octets_of_small_and_large_indexes(rows: list[tuple[int, int]]) -> None:
+    """As plain sums would have it."""
+    batch = flows([index for index, _octets in rows], [0] * len(rows))
+    batch.columns["in_bytes"] = np.array([octets for _index, octets in rows], np.uint64)
+    batch.columns["sample_rate"] = np.ones(len(rows))
+    expected: dict[int, float] = {}
+    for index, octets in rows:
+        expected[index] = expected.get(index, 0.0) + octets
+    assert traffic_of(batch).received == expected
+
+
 def test_the_sums_are_bounded() -> None:
     """An exporter that makes interfaces up costs no memory; what has a place goes on."""
     totals = InterfaceTraffic()

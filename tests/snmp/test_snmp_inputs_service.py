@@ -121,13 +121,13 @@ def write(path: Path, address: str) -> None:
 def test_the_file_is_read_again_and_a_bad_one_changes_nothing(tmp_path: Path) -> None:
     """At the start a bad file ends the process, later it leaves all as it was."""
     path = tmp_path / "snmp.json"
-    around = Around(bootstrap_all=True, file=path)
     for content in (None, "{", '{"devices": [{"device_id": 1}]}'):
         if content is not None:
             path.write_text(content)
         with pytest.raises(ConfigError, match="-snmp_file"):
-            around.service.startService()
+            Around(file=path)
     write(path, "203.0.113.1")
+    around = Around(bootstrap_all=True, file=path)
     around.service.startService()
     assert around.look()[0] == (1, "203.0.113.1")
     write(path, "203.0.113.2")

@@ -133,6 +133,15 @@ class SnmpApp:
 
         return answer(request, await self._read(work))
 
+    async def health(self, request: Any) -> bytes:
+        """Processors, memories and temperatures of a device, as its last poll that told of any has them."""
+        device_id, pretty = self._asked_device(request), wants_pretty(request)
+
+        def work() -> bytes:
+            return dump_json_list(component_objects(self._store.components(device_id)), pretty=pretty) + b"\n"
+
+        return answer(request, await self._read(work))
+
     async def page(self, request: Any) -> bytes:
         """All devices."""
 

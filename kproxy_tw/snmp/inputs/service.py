@@ -46,6 +46,7 @@ class TargetsService(Service):
     :param devices: gives all registered devices.
     :param opened: gives the ids of those that take part already: they have sent flow, or did not have to.
     :param open: makes a device take part that has not sent anything.
+    :raises ConfigError: the file cannot be used.
     """
 
     log = Logger()
@@ -66,16 +67,15 @@ class TargetsService(Service):
         self._devices = devices
         self._opened = opened
         self._open = open
-        self._entries: Mapping[int, FileEntry] = {}
+        self._entries = read_snmp_file(config.file)
         self._timer: IDelayedCall | None = None
         self.targets = Targets()
         self._by_id: Mapping[int, SnmpTarget] = {}
 
     def startService(self) -> None:
-        """Read the file. :raises ConfigError: it cannot be used."""
-        self._entries = read_snmp_file(self._config.file)
-        self._mind_the_mode()
+        """Tell the poller."""
         super().startService()
+        self._mind_the_mode()
         self.look()
 
     def stopService(self) -> None:

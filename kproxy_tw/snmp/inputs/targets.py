@@ -82,7 +82,10 @@ def _of_api(device: Device, config: SnmpConfig) -> FileEntry | None:
     if v3 is None and not community:
         v3, community = config.v3, config.community
     if v3 is None and not community:
-        raise MalformedInput("it has an address for SNMP, but neither a community nor a user of version 3")
+        raise MalformedInput(
+            "it has an address for SNMP, but neither a community nor a user of version 3; those of the API are not "
+            "kept on disk and come with its next answer"
+        )
     return FileEntry(
         device_id=device.device_id,
         address=address,

@@ -15,8 +15,8 @@ import attrs
 from kproxy_tw.snmp.config import Comparison
 from kproxy_tw.snmp.reading import Interface, SystemGroup
 
-MAX_BODY = 512 * 1024
-"""Bytes of one document; more interfaces are sent in several."""
+MAX_BODY = 256 * 1024
+"""Bytes of one document; more interfaces are sent in several. Making a body takes milliseconds of the reactor."""
 
 Entry = Mapping[str, Any]
 

@@ -128,6 +128,7 @@ class ReadingsService(Service):
         book = known.book
         value = DeviceSnmp(
             latest=book.latest,
+            next_poll=book.latest.next_poll if book.latest else 0.0,
             system=book.system,
             health=book.health,
             described=book.described,
