@@ -14,8 +14,8 @@ DESCRIPTIONS: Mapping[str, Sequence[str]] = {
         "It needs the e-mail address and the token of an API user, and an address that routers can reach:",
         " KENTIK_API_EMAIL=you@example.com KENTIK_API_TOKEN=... kproxy -host=0.0.0.0",
         "The health port, TCP, one above -port on the address of -healthcheck, has a page, JSON, metrics for "
-        "Prometheus and the text report of the original. It stays in the foreground; systemctl enable --now kproxy runs it as a "
-        "service.",
+        "Prometheus and the text report of the original. It stays in the foreground; "
+        "systemctl enable --now kproxy runs it as a service.",
     ),
     "kbgp": (
         "kbgp takes BGP sessions from routers and relays their bytes over gRPC to the backend; it keeps no routes. "
