@@ -57,6 +57,7 @@ wheel: $(READY)
 
 docs-flags: $(READY)
 	$(BIN)/python -m kproxy_tw.commands.reference docs/flags.rst
+	$(BIN)/python -m kproxy_tw.commands.upgrade_page docs/upgrade-flags.rst
 
 proto: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. kproxy_tw/bgp/proto/ktbgp.proto

@@ -59,8 +59,10 @@ _{command}()
     fi
     [[ $word == --* ]] && dashes=--
     words="{names}"
-    COMPREPLY=($(compgen -P "$dashes" -W "$words" -- "${{word##*(-)}}"))
-    if ((COMP_CWORD == 1)) && [[ $word != -* ]]; then
+    if [[ -z $word || $word == -* ]]; then
+        COMPREPLY=($(compgen -P "$dashes" -W "$words" -- "${{word##*(-)}}"))
+    fi
+    if ((COMP_CWORD == 1)); then
         COMPREPLY+=($(compgen -W "{" ".join(_tools(command))}" -- "$word"))
     fi
 }}
