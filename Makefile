@@ -1,7 +1,7 @@
 # Everything runs in .venv, which is made on first use and kept until the packaging files change.
 #
 #   make demo    the whole chain over loopback (DEMO_SECONDS=n ends it by itself)
-#   make test    the tests (PYTEST_ARGS="tests/decode -x" to choose)
+#   make test    the tests, in JOBS=2 processes (PYTEST_ARGS="tests/decode -x" to choose; JOBS=0 for one)
 #   make bench   the benchmark table
 #   make fuzz    atheris on every parser (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to choose)
 #   make lint    ruff and mypy
@@ -9,13 +9,23 @@
 #   make faults-bgp  kills, cuts and floods done to kbgp and kcollect (FAULTS="F24 --seeds 3" to choose); needs root
 #   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
+#   make docs    the pages, build/docs/index.html
+#   make deb     Debian packages with checksums, dist/deb; make rpm: RPM packages, dist/rpm
+#   make sbom    what the packages carry, as CycloneDX: dist/sbom.json
+#   make requirements     packaging/requirements.txt anew: every library pinned by version and hashes
+#   make packages-check   builds, lintian, piuparts, rpm, two builds equal: minutes; needs root
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FUZZ_RUNS ?= 2000000
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
+PACKAGES_PYTEST = $(BIN)/python -m pytest tests/packaging $(PYTEST_ARGS)
+
+.PHONY: docs deb rpm sbom requirements packages-tools packages-check
 .PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults-bgp clean
 .DEFAULT_GOAL := test
 
@@ -24,17 +34,17 @@ $(READY): setup.py setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=66.1" wheel build
 	@# setuptools warns of the editable mode that setup.cfg asks for; tests/packaging tell when it stops working.
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[test,lint]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[test,lint,docs]"
 	@touch $@
 
 demo: $(READY)
 	@$(BIN)/python -m kproxy_tw.testing.demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST)
 
 test-long: $(READY)
-	KPROXY_TW_LONG=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	KPROXY_TW_LONG=1 $(PYTEST)
 
 faults-bgp: $(READY)
 	@$(BIN)/python -m faults $(FAULTS)
@@ -58,6 +68,30 @@ wheel: $(READY)
 docs-flags: $(READY)
 	$(BIN)/python -m kproxy_tw.commands.reference docs/flags.rst
 	$(BIN)/python -m kproxy_tw.commands.upgrade_page docs/upgrade-flags.rst
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+deb:
+	packaging/build_deb dist/deb
+
+rpm:
+	packaging/build_rpm dist/rpm
+
+packages-tools: $(READY)
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[packages]"
+
+requirements: packages-tools
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	    --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --output-file packaging/requirements.txt setup.py
+
+sbom: packages-tools
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o dist/sbom.json packaging/requirements.txt
+
+packages-check: packages-tools
+	KPROXY_TW_LONG=1 $(PACKAGES_PYTEST)
 
 proto: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. kproxy_tw/bgp/proto/ktbgp.proto

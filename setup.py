@@ -63,7 +63,13 @@ setup(
         "zope.interface>=6.4",
     ],
     extras_require={
-        "test": ["grpcio-tools>=1.85.1", "hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
+        "test": [
+            "grpcio-tools>=1.85.1",
+            "hypothesis>=6.100",
+            "pytest>=8.2",
+            "pytest-twisted>=1.14.3",
+            "pytest-xdist>=3.6",
+        ],
         "docs": ["sphinx>=8.1"],
         "packages": [
             "check-jsonschema>=0.33",

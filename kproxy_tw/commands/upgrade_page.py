@@ -13,18 +13,33 @@ from pathlib import Path
 from kproxy_tw.commands.flags import Flag, State
 from kproxy_tw.commands.reference import COMMANDS
 
-#: Flags that the original does not have.
-OWN: Mapping[str, frozenset[str]] = {
+#: The flags that the public documents of the original list.
+ORIGINAL: Mapping[str, frozenset[str]] = {
     "kproxy": frozenset(
-        {
-            *("decap", "flow_url", "help", "ignore_exporter_address", "nodaemon", "plan_fps", "session_ports"),
-            *("held_max_bytes", "held_max_total_bytes", "held_seconds"),
-            *("ipfix_max_connections", "ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca"),
-            *("max_template_domains", "max_templates", "max_templates_total"),
-            *("spool", "spool_max_bytes", "state_dir", "workers"),
-        }
+        """
+        active_listen active_max_speed active_protocol active_servers alert_fwd api api_email api_pass
+        api_token base_port bgp_config_file bgp_neighbor_asn bgp_neighbor_ip bgp_neighbor_ip6 bgp_proxy
+        bgp_proxy6 bootstrap_devices client_id cloud_map custom_cols device_stat device_stat_ssl_url
+        device_subtype device_type dns dnstagd dump exit_low_traffic extensible_cols fg force_bgp
+        forked_pprof_host geo geo_small healthcheck host hostname http http_udr
+        interface_metadata_comparison just_active leader_id listen local_proxy log_level logstash mask_file
+        max max_big max_http_send metrics my_network num_http_send pcap_flow_period pcap_transmit_period
+        port proxy-http proxy-http-allow proxy_host proxy_pcap proxy_snmp rateLimit rcvbuf_size realtime
+        region remap_file rpki_bind rpki_cache rpki_local_cache sampleInterval sample_metric sample_rate
+        servers sflow_agent_address sflow_drop_egress shard_num site_id sleep snmp snmp_community snmp_file
+        snmp_ip snmp_low snmp_max snmp_max_cycle snmp_max_repetitions snmp_retries snmp_timeout_seconds
+        snmp_v3 sql_proxy_listen st_dialout_listener st_tcp_bind st_udp_bind st_v1 stdout syslog syslog_conf
+        tag_update tag_url tee_kproxy test_snmp tls_ca_file tls_cert_file tls_key_file total_shards type
+        update_on_restart use_asn_from_flow use_ue_from_flow v verbose
+        """.split()
     ),
-    "kbgp": frozenset({"help", "nodaemon", "proxy-protocol", "tls-ca-file"}),
+    "kbgp": frozenset(
+        """
+        disable-log-export email enable-md5-support human-logs insecure listen log-export-url log-level
+        md5-listen-interface metrics-addr metrics-export-url metrics-port multi region site-id target token
+        version
+        """.split()
+    ),
 }
 
 #: In what a flag does more than it did.
@@ -62,8 +77,8 @@ def page() -> str:
         "",
     ]
     for command, _sentence, flags in COMMANDS:
-        if command in OWN:
-            known = [flag for flag in flags if flag.name not in OWN[command]]
+        if command in ORIGINAL:
+            known = [flag for flag in flags if flag.name in ORIGINAL[command]]
             parts += [*_heading(command, "-"), *_table(known, BETTER[command]), ""]
     return "\n".join(parts).rstrip("\n") + "\n"
 

@@ -29,8 +29,8 @@ def test_page_is_up_to_date() -> None:
 @pytest.mark.parametrize("command", ["kproxy", "kbgp"])
 def test_every_documented_flag_is_there(command: str) -> None:
     """And none of our own."""
-    (flags,) = (flags for name, _, flags in COMMANDS if name == command)
-    assert {flag.name for flag in flags} - upgrade_page.OWN[command] == documented(command)
+    assert upgrade_page.ORIGINAL[command] == documented(command)
+    assert all(f"``-{name}``" in upgrade_page.page() for name in documented(command))
 
 
 @pytest.mark.parametrize("command", ["kproxy", "kbgp"])
