@@ -13,33 +13,33 @@ from pathlib import Path
 from kproxy_tw.commands.flags import Flag, State
 from kproxy_tw.commands.reference import COMMANDS
 
+_KPROXY = """
+active_listen active_max_speed active_protocol active_servers alert_fwd api api_email api_pass
+api_token base_port bgp_config_file bgp_neighbor_asn bgp_neighbor_ip bgp_neighbor_ip6 bgp_proxy
+bgp_proxy6 bootstrap_devices client_id cloud_map custom_cols device_stat device_stat_ssl_url
+device_subtype device_type dns dnstagd dump exit_low_traffic extensible_cols fg force_bgp
+forked_pprof_host geo geo_small healthcheck host hostname http http_udr
+interface_metadata_comparison just_active leader_id listen local_proxy log_level logstash mask_file
+max max_big max_http_send metrics my_network num_http_send pcap_flow_period pcap_transmit_period
+port proxy-http proxy-http-allow proxy_host proxy_pcap proxy_snmp rateLimit rcvbuf_size realtime
+region remap_file rpki_bind rpki_cache rpki_local_cache sampleInterval sample_metric sample_rate
+servers sflow_agent_address sflow_drop_egress shard_num site_id sleep snmp snmp_community snmp_file
+snmp_ip snmp_low snmp_max snmp_max_cycle snmp_max_repetitions snmp_retries snmp_timeout_seconds
+snmp_v3 sql_proxy_listen st_dialout_listener st_tcp_bind st_udp_bind st_v1 stdout syslog syslog_conf
+tag_update tag_url tee_kproxy test_snmp tls_ca_file tls_cert_file tls_key_file total_shards type
+update_on_restart use_asn_from_flow use_ue_from_flow v verbose
+"""
+
+_KBGP = """
+disable-log-export email enable-md5-support human-logs insecure listen log-export-url log-level
+md5-listen-interface metrics-addr metrics-export-url metrics-port multi region site-id target token
+version
+"""
+
 #: The flags that the public documents of the original list.
 ORIGINAL: Mapping[str, frozenset[str]] = {
-    "kproxy": frozenset(
-        """
-        active_listen active_max_speed active_protocol active_servers alert_fwd api api_email api_pass
-        api_token base_port bgp_config_file bgp_neighbor_asn bgp_neighbor_ip bgp_neighbor_ip6 bgp_proxy
-        bgp_proxy6 bootstrap_devices client_id cloud_map custom_cols device_stat device_stat_ssl_url
-        device_subtype device_type dns dnstagd dump exit_low_traffic extensible_cols fg force_bgp
-        forked_pprof_host geo geo_small healthcheck host hostname http http_udr
-        interface_metadata_comparison just_active leader_id listen local_proxy log_level logstash mask_file
-        max max_big max_http_send metrics my_network num_http_send pcap_flow_period pcap_transmit_period
-        port proxy-http proxy-http-allow proxy_host proxy_pcap proxy_snmp rateLimit rcvbuf_size realtime
-        region remap_file rpki_bind rpki_cache rpki_local_cache sampleInterval sample_metric sample_rate
-        servers sflow_agent_address sflow_drop_egress shard_num site_id sleep snmp snmp_community snmp_file
-        snmp_ip snmp_low snmp_max snmp_max_cycle snmp_max_repetitions snmp_retries snmp_timeout_seconds
-        snmp_v3 sql_proxy_listen st_dialout_listener st_tcp_bind st_udp_bind st_v1 stdout syslog syslog_conf
-        tag_update tag_url tee_kproxy test_snmp tls_ca_file tls_cert_file tls_key_file total_shards type
-        update_on_restart use_asn_from_flow use_ue_from_flow v verbose
-        """.split()
-    ),
-    "kbgp": frozenset(
-        """
-        disable-log-export email enable-md5-support human-logs insecure listen log-export-url log-level
-        md5-listen-interface metrics-addr metrics-export-url metrics-port multi region site-id target token
-        version
-        """.split()
-    ),
+    "kproxy": frozenset(_KPROXY.split()),
+    "kbgp": frozenset(_KBGP.split()),
 }
 
 #: In what a flag does more than it did.
@@ -86,7 +86,7 @@ def page() -> str:
 def verdict(flag: Flag, better: Mapping[str, str]) -> str:
     """Say in a word what became of a flag."""
     if flag.state is not State.WORKS:
-        return flag.state.value
+        return str(flag.state.value)
     return "better" if flag.name in better else "same"
 
 

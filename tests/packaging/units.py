@@ -81,7 +81,8 @@ def sections(text: str) -> dict[str, dict[str, list[str]]]:
 def variables(text: str) -> dict[str, str]:
     """Read an environment file."""
     lines = (line.strip() for line in text.splitlines())
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith(("#", ";")))
+    parts = (line.partition("=") for line in lines if line and not line.startswith(("#", ";")))
+    return {name: value for name, _, value in parts}
 
 
 @attrs.define
@@ -102,7 +103,7 @@ class Unit:
         """Give what systemd would set; a file with a dash before its name may be missing."""
         found = {"PATH": PATH, "LANG": "C.UTF-8"}
         for line in self.service.get("Environment", []):
-            found.update(word.split("=", 1) for word in shlex.split(line))
+            found |= variables("\n".join(shlex.split(line)))
         for name in self.service.get("EnvironmentFile", []):
             path = self.root / name.lstrip("-/")
             if path.exists():
