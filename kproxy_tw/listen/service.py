@@ -221,16 +221,22 @@ class UdpListener(Service):
 def enlarge_receive_buffer(sock: socket.socket, asked: int) -> int:
     """Ask the kernel for a receive buffer; gives the bytes that it grants.
 
-    One that is large enough stays: systemd may have set it (``ReceiveBuffer=``) beyond what we may ask for, and the
-    kernel would cut it down to that.
+    One that systemd made larger (``ReceiveBuffer=``) than we may ask for stays: the kernel would cut it down to that.
     """
-    if (granted := _granted(sock)) >= asked:
-        return granted
+    before = _granted(sock)
     try:
         sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
     except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
+        if not _may_ask_for(asked) < before <= asked:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
     return _granted(sock)
+
+
+def _may_ask_for(size: int) -> int:
+    """What a socket of ours gets without privilege: ``rmem_max``, which a hardened service cannot read, or ``size``."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        return _granted(trial)
 
 
 def _granted(sock: socket.socket) -> int:
