@@ -10,7 +10,7 @@
 #   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
 #   make docs    the pages, build/docs/index.html
-#   make deb     Debian packages with checksums, dist/deb; make rpm: RPM packages, dist/rpm
+#   make deb     Debian packages with SBOM and checksums, dist/deb; make rpm: RPM packages, dist/rpm
 #   make sbom    what the packages carry, as CycloneDX: dist/sbom.json
 #   make requirements     packaging/requirements.txt anew: every library pinned by version and hashes
 #   make packages-check   builds, lintian, piuparts, rpm, two builds equal: minutes; needs root
@@ -72,11 +72,13 @@ docs-flags: $(READY)
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
-deb:
+deb: sbom
 	packaging/build_deb dist/deb
+	cp dist/sbom.json dist/deb && cd dist/deb && sha256sum sbom.json >> SHA256SUMS
 
-rpm:
+rpm: sbom
 	packaging/build_rpm dist/rpm
+	cp dist/sbom.json dist/rpm && cd dist/rpm && sha256sum sbom.json >> SHA256SUMS
 
 packages-tools: $(READY)
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[packages]"

@@ -23,6 +23,7 @@ import pytest
 from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.processes import free_port, free_port_pair, get, get_json
 from kproxy_tw.testing.traffic import make_flows
+from tests import source
 from tests.packaging import roots
 from tests.packaging.units import Unit, eventually, in_root, socket_unit
 
@@ -186,6 +187,12 @@ def test_flow_arrives_and_an_upgrade_under_load_loses_none(root: Path, debs: Pat
 def _settled(chain: Chain) -> bool:
     ledger = chain.device()["Ledger"]
     return bool(ledger["RecordsReceived"]) and not ledger["RecordsInFlight"]
+
+
+def test_the_autopkgtest_passes(root: Path) -> None:
+    """What ``debian/tests`` has for the distribution's own testers."""
+    shutil.copy(source.ROOT / "debian/tests/smoke", root / "tmp/smoke")
+    assert "30 flows of 30 arrived" in in_root(root, "/tmp/smoke")  # noqa: S108 (in the root, which is ours)
 
 
 def test_kbgp_listens_on_its_privileged_port_without_root(root: Path, tmp_path: Path) -> None:
