@@ -9,6 +9,11 @@
 #   make faults-bgp  kills, cuts and floods done to kbgp and kcollect (FAULTS="F24 --seeds 3" to choose); needs root
 #   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
+#   make docs    the pages, build/docs/index.html
+#   make deb     Debian packages with SBOM and checksums, dist/deb; make rpm: RPM packages, dist/rpm
+#   make sbom    what the packages carry, as CycloneDX: dist/sbom.json
+#   make requirements     packaging/requirements.txt anew: every library pinned by version and hashes
+#   make packages-check   builds, lintian, piuparts, rpm, two builds equal: minutes; needs root
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,6 +23,9 @@ FUZZ_RUNS ?= 2000000
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
+PACKAGES_PYTEST = $(BIN)/python -m pytest tests/packaging $(PYTEST_ARGS)
+
+.PHONY: docs deb rpm sbom requirements packages-tools packages-check
 .PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults-bgp clean
 .DEFAULT_GOAL := test
 
@@ -26,7 +34,7 @@ $(READY): setup.py setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=66.1" wheel build
 	@# setuptools warns of the editable mode that setup.cfg asks for; tests/packaging tell when it stops working.
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[test,lint]"
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[test,lint,docs]"
 	@touch $@
 
 demo: $(READY)
@@ -59,6 +67,33 @@ wheel: $(READY)
 
 docs-flags: $(READY)
 	$(BIN)/python -m kproxy_tw.commands.reference docs/flags.rst
+	$(BIN)/python -m kproxy_tw.commands.upgrade_page docs/upgrade-flags.rst
+
+docs: $(READY)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+
+deb: sbom
+	packaging/build_deb dist/deb
+	cp dist/sbom.json dist/deb && cd dist/deb && sha256sum sbom.json >> SHA256SUMS
+
+rpm: sbom
+	packaging/build_rpm dist/rpm
+	cp dist/sbom.json dist/rpm && cd dist/rpm && sha256sum sbom.json >> SHA256SUMS
+
+packages-tools: $(READY)
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable ".[packages]"
+
+requirements: packages-tools
+	CUSTOM_COMPILE_COMMAND="make requirements" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	    --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	    --output-file packaging/requirements.txt setup.py
+
+sbom: packages-tools
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o dist/sbom.json packaging/requirements.txt
+
+packages-check: packages-tools
+	KPROXY_TW_LONG=1 $(PACKAGES_PYTEST)
 
 proto: $(READY)
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. kproxy_tw/bgp/proto/ktbgp.proto

@@ -48,6 +48,7 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
         None,
         WORKS,
         metavar="EMAIL",
+        environment="KCOLLECT_EMAIL",
         default_text="any on loopback, else required",
     ),
     Flag(
@@ -57,6 +58,7 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
         None,
         WORKS,
         metavar="TOKEN",
+        environment="KCOLLECT_TOKEN",
         secret=True,
         default_text="any on loopback, else required",
     ),

@@ -17,6 +17,7 @@ from kproxy_tw.commands.flags import Flag, State, Value, normal
 from kproxy_tw.commands.logs import EventText, event_text
 from kproxy_tw.commands.reactors import OtherReactor, asyncio_reactor
 from kproxy_tw.commands.reference import help_text
+from kproxy_tw.commands.service_credentials import service_credential
 from kproxy_tw.errors import ConfigError
 
 Origin = Literal["flag", "environment", "default"]
@@ -131,13 +132,18 @@ class CommandOptions(usage.Options):
 
     def _take_environment(self) -> None:
         for key, flag in self._table.items():
-            text = self.environment.get(flag.environment, "") if flag.environment else ""
+            text = self._outside(flag) if flag.environment else ""
             if not text:
                 continue
             try:
                 self._take({key: flag.parse(text)}, "environment")
             except ValueError as problem:
                 raise ConfigError(flag.name, f"its environment variable {flag.environment} {problem}") from None
+
+    def _outside(self, flag: Flag) -> str:
+        """What stands in the environment for a flag; of a secret, what systemd keeps for the service comes first."""
+        kept = service_credential(flag.environment, self.environment) if flag.secret else ""
+        return kept or self.environment.get(flag.environment, "")
 
     def _check_pid_file(self) -> None:
         """Say in one line what twistd would say in five: another daemon holds the pid file."""

@@ -80,6 +80,12 @@ def _state_note(flag: Flag) -> str:
     return "" if flag.state is State.WORKS else flag.state.value
 
 
+def tool_usage(line: str) -> tuple[str, str]:
+    """Take a line of :data:`TOOLS` apart: how the tool is called, and what it does."""
+    usage, _, meaning = line.partition("(")
+    return usage.strip(), meaning.removesuffix(")")
+
+
 def _sorted(flags: Iterable[Flag]) -> list[Flag]:
     return sorted(flags, key=lambda flag: normal(flag.name).lower())
 

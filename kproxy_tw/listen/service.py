@@ -202,11 +202,7 @@ class UdpListener(Service):
     def _enlarge(self, port: FlowPort, host: str) -> None:
         sock: socket.socket = port.socket
         asked = self._config.receive_buffer
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
-        granted = _granted(sock)
+        granted = enlarge_receive_buffer(sock, asked)
         port.rest_seconds = min(MAX_REST_SECONDS, granted / BURST_BYTES_PER_SECOND)
         address = shown_address(host, sock.getsockname()[1])
         self.log.info(
@@ -220,6 +216,27 @@ class UdpListener(Service):
                 asked=asked,
                 granted=granted,
             )
+
+
+def enlarge_receive_buffer(sock: socket.socket, asked: int) -> int:
+    """Ask the kernel for a receive buffer; gives the bytes that it grants.
+
+    One that systemd made larger (``ReceiveBuffer=``) than we may ask for stays: the kernel would cut it down to that.
+    """
+    before = _granted(sock)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
+    except PermissionError:
+        if not _may_ask_for(asked) < before <= asked:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
+    return _granted(sock)
+
+
+def _may_ask_for(size: int) -> int:
+    """What a socket of ours gets without privilege: ``rmem_max``, which a hardened service cannot read, or ``size``."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        return _granted(trial)
 
 
 def _granted(sock: socket.socket) -> int:

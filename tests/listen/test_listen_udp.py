@@ -15,7 +15,13 @@ from twisted.logger import capturedLogs
 import pytest
 import pytest_twisted
 
-from kproxy_tw.listen.service import ListenConfig, UdpListener, kernel_drops
+from kproxy_tw.listen.service import (
+    SO_RCVBUFFORCE,
+    ListenConfig,
+    UdpListener,
+    enlarge_receive_buffer,
+    kernel_drops,
+)
 
 Datagrams = list[tuple[bytes, str, int]]
 
@@ -148,3 +154,25 @@ async def test_a_bug_behind_the_socket_does_not_close_it() -> None:
     await service.stopService()
     assert taken == [b"bad", b"bad", b"good"]
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
+
+
+def test_a_buffer_that_systemd_made_larger_than_we_may_ask_for_stays() -> None:
+    """The kernel would cut it down to ``rmem_max`` otherwise; asking for less than there is still works."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        limit = enlarge_receive_buffer(_Unprivileged(socket.AF_INET, socket.SOCK_DGRAM), 1 << 30)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 2 * limit)
+        except PermissionError:
+            pytest.skip("needs CAP_NET_ADMIN to be systemd")
+        with _Unprivileged(fileno=sock.detach()) as ours:
+            assert enlarge_receive_buffer(ours, 4 * limit) == 2 * limit
+            assert enlarge_receive_buffer(ours, 65536) == 65536
+
+
+class _Unprivileged(socket.socket):
+    """Without CAP_NET_ADMIN."""
+
+    def setsockopt(self, level: int, name: int, value: Any) -> None:  # type: ignore[override]
+        if name == SO_RCVBUFFORCE:
+            raise PermissionError
+        super().setsockopt(level, name, value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-NETSTAT = "/proc/net/netstat"
+NETSTAT = "/proc/self/net/netstat"
+"""Not below ``/proc/net``, which a hardened service does not see (``ProcSubset=pid``)."""
 
 GROUP = "TcpExt:"
 
@@ -24,7 +25,7 @@ class Md5Counters:
 
 
 def parse_netstat(text: str) -> Md5Counters | None:
-    """Read ``/proc/net/netstat``; ``None`` when it does not have them."""
+    """Read its text; ``None`` when it does not have them."""
     lines = [line.split() for line in text.splitlines() if line.startswith(GROUP)]
     if len(lines) != 2:
         return None
