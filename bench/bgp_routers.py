@@ -62,7 +62,7 @@ def steady(sockets: list[socket.socket], rate: float, seconds: float) -> None:
     while sent < total:
         due = int((time.monotonic() - began) * per_second)
         while sent < min(due, total):
-            sockets[sent % len(sockets)].send(update(time.monotonic()))
+            sockets[sent % len(sockets)].send(update(time.time()))
             sent += 1
         time.sleep(TICK_SECONDS)
 
