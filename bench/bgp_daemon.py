@@ -14,6 +14,7 @@ import time
 from typing import TextIO
 
 from bench.bgp_messages import KEEPALIVE, OPEN_LENGTH, UPDATE_BYTES, open_message, stamp_of
+from bench.priority import before_relays
 
 READ_BYTES = 1 << 18
 BULK_READ_BYTES = 8192
@@ -159,4 +160,5 @@ def _quantile(ordered: list[float], share: float) -> float:
 
 
 if __name__ == "__main__":
+    before_relays()
     Daemon(int(sys.argv[1])).run(sys.stdin)
