@@ -1,4 +1,4 @@
-"""The benchmark's own processes come first: one that waits for a processor would count its waiting as a relay's delay."""
+"""The benchmark's own processes come first: what they wait for a processor would count as a relay's delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Twisted's asyncio reactor, with less work around each small read and write: what a relay of many sessions does most."""
+"""Twisted's asyncio reactor, with less work around each small read and write, which is what a relay does most."""
 
 # ruff: noqa: N802 - Twisted's names
 
