@@ -66,11 +66,11 @@ async def test_a_write_leaves_at_once(lines: tuple[Line, Line]) -> None:
     first, second = lines
     first.write(b"one ")
     first.write(b"two")
-    assert first in reactor.getWriters()  # type: ignore[attr-defined]
+    assert first in reactor.getWriters()
     await deferLater(reactor, 0)
     assert second._end.recv(100) == b"one two"
     assert first.attempts == 1
-    assert first not in reactor.getWriters()  # type: ignore[attr-defined]
+    assert first not in reactor.getWriters()
 
 
 @ensureDeferred
@@ -79,12 +79,12 @@ async def test_a_write_without_room_waits_for_it(lines: tuple[Line, Line]) -> No
     first, second = lines
     first.write(bytes(BIG))
     await deferLater(reactor, 20 * TURN)
-    assert first in reactor.getWriters()  # type: ignore[attr-defined]
+    assert first in reactor.getWriters()
     assert first.attempts <= 3
     second.startReading()
     while len(second.heard) < BIG:
         await deferLater(reactor, TURN)
-    assert first not in reactor.getWriters()  # type: ignore[attr-defined]
+    assert first not in reactor.getWriters()
 
 
 @ensureDeferred
