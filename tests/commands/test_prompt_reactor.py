@@ -16,6 +16,8 @@ from twisted.internet.task import deferLater
 import pytest
 from pytest_twisted import ensureDeferred
 
+from kproxy_tw.commands.prompt_reactor import PromptReactor
+
 TURN = 0.01
 BIG = 5_000_000
 """More than any socket's buffer holds."""
@@ -64,6 +66,7 @@ def lines() -> Iterator[tuple[Line, Line]]:
 async def test_a_write_leaves_at_once(lines: tuple[Line, Line]) -> None:
     """In the next turn, in one attempt, together with what was written beside it; nobody waits for room then."""
     first, second = lines
+    assert isinstance(reactor, PromptReactor)
     first.write(b"one ")
     first.write(b"two")
     assert first in reactor.getWriters()
