@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 
 from bench.bgp_messages import BULK_UPDATE_BYTES, KEEPALIVE, OPEN_LENGTH, open_message, update
+from bench.priority import before_relays
 
 SESSIONS_OF_ONE_ADDRESS = 16
 """kbgp takes so many different routers from one address (behind one NAT device), and asks for each address once."""
@@ -62,7 +63,7 @@ def steady(sockets: list[socket.socket], rate: float, seconds: float) -> None:
     while sent < total:
         due = int((time.monotonic() - began) * per_second)
         while sent < min(due, total):
-            sockets[sent % len(sockets)].send(update(time.monotonic()))
+            sockets[sent % len(sockets)].send(update(time.time()))
             sent += 1
         time.sleep(TICK_SECONDS)
 
@@ -95,4 +96,5 @@ def main(port: int, sessions: int) -> None:
 
 
 if __name__ == "__main__":
+    before_relays()
     main(int(sys.argv[1]), int(sys.argv[2]))

@@ -7,7 +7,7 @@ import pytest
 from kproxy_tw.commands.reactors import asyncio_reactor
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart() -> None:
-    """Give the reactor its monotonic clock before any test makes a timer; later it would confuse those there are."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Install it, with its monotonic clock, before pytest-twisted would install another one of its kind."""
     asyncio_reactor()

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -137,7 +138,11 @@ class CollectorService(MultiService):
             return
         try:
             self._bgp.startService()
-        except BaseException:
+        except BaseException as problem:
+            if isinstance(problem, CannotListenError) and not self._bgp.required:
+                self._bgp = None
+                self.log.warn("{problem}; no BGP sessions here: see -grpc_listen", problem=str(problem))
+                return
             self._listener.stopService()
             raise
 

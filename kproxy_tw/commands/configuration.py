@@ -92,9 +92,7 @@ def kcollect_config(options: CommandOptions) -> CollectorConfig:
 
 
 def _bgp_target(options: CommandOptions) -> BgpTargetConfig | None:
-    if not options["bgp_daemon"]:
-        if options.origin("grpc_listen") != "default":
-            raise ConfigError("grpc_listen", "has no use without a BGP daemon behind it; give -bgp_daemon HOST:PORT")
+    if not options["grpc_listen"]:
         return None
     host, port = _host_and_port("grpc_listen", options["grpc_listen"])
     daemon_host, daemon_port = _host_and_port("bgp_daemon", options["bgp_daemon"])
@@ -102,6 +100,7 @@ def _bgp_target(options: CommandOptions) -> BgpTargetConfig | None:
     return BgpTargetConfig(
         host=host,
         port=port,
+        required=any(options.origin(flag) != "default" for flag in ("grpc_listen", "bgp_daemon")),
         daemon=daemon,
         daemon_port=daemon_port,
         sources=source_network(options["bgp_sources"], daemon),

@@ -20,7 +20,7 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
     Flag(
         "grpc_listen",
         "string",
-        "address of the gRPC target for kbgp; it is there when -bgp_daemon is given",
+        "address of the gRPC target for kbgp; empty for none",
         "127.0.0.1:20443",
         WORKS,
         metavar="HOST:PORT",
@@ -29,7 +29,7 @@ KCOLLECT_FLAGS: tuple[Flag, ...] = (
         "bgp_daemon",
         "string",
         "BGP daemon that gets the sessions which kbgp relays",
-        None,
+        "127.0.0.1:179",
         WORKS,
         metavar="HOST:PORT",
     ),

@@ -10,6 +10,7 @@ from twisted.logger import ILogObserver, LogEvent
 from zope.interface import implementer
 
 from kproxy_tw.commands.flags_kbgp import KBGP_FLAGS
+from kproxy_tw.commands.grpc_polling import poll_directly
 from kproxy_tw.commands.logs import EventText
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
@@ -63,6 +64,7 @@ def makeService(options: Options) -> IService:
     lines = WaitingLines()
 
     def build(reactor: Any) -> IService:
+        poll_directly(os.environ)
         from kproxy_tw.bgp.assembly import KbgpAssembly
         from kproxy_tw.commands.configuration_kbgp import kbgp_config
 

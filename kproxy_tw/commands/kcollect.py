@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.application.service import IService
 
 from kproxy_tw.commands.flags_kcollect import KCOLLECT_FLAGS
+from kproxy_tw.commands.grpc_polling import poll_directly
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
 
@@ -22,6 +24,7 @@ def makeService(options: Options) -> IService:
     """Make the service of ``kcollect``."""
 
     def build(reactor: Any) -> IService:
+        poll_directly(os.environ)
         from kproxy_tw.assembly import kcollect_service
         from kproxy_tw.commands.configuration import kcollect_config
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from typing import Any
 
@@ -16,10 +15,6 @@ from kproxy_tw.errors import ConfigError
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.listen.activation import inherited_sockets
 from kproxy_tw.snmp.config import Comparison
-
-COLLECTION_THRESHOLDS = (100_000, 50, 1000)
-"""For Python's cycle collector. A busy second leaves tens of thousands of record sets waiting, none of them in a
-cycle; at the usual thresholds looking through them again and again took a fifth of the receive path's time."""
 
 
 class Options(CommandOptions):
@@ -69,9 +64,6 @@ def makeService(options: Options) -> IService:
         from kproxy_tw.assembly import kproxy_service
         from kproxy_tw.commands.configuration import kproxy_config
 
-        service = kproxy_service(kproxy_config(options), reactor, writers.lost, inherited)
-        gc.freeze()
-        gc.set_threshold(*COLLECTION_THRESHOLDS)
-        return service
+        return kproxy_service(kproxy_config(options), reactor, writers.lost, inherited)
 
     return command_service(options, build, writers=writers)

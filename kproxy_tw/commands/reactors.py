@@ -19,9 +19,12 @@ def asyncio_reactor() -> Any:
     :raises OtherReactor: the process has a reactor that is not asyncio's.
     """
     from twisted.internet import asyncioreactor
+    from twisted.internet.main import installReactor
+
+    from kproxy_tw.commands.prompt_reactor import PromptReactor
 
     if "twisted.internet.reactor" not in sys.modules:
-        asyncioreactor.install()
+        installReactor(PromptReactor())
     from twisted.internet import reactor
 
     if not isinstance(reactor, asyncioreactor.AsyncioSelectorReactor):

@@ -1,4 +1,4 @@
-"""The fault runner itself, and one seed of those faults that no other test does."""
+"""The fault runner itself; in the long tests, one seed of those faults that no other test does."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 
 from faults.__main__ import FAULTS
 from faults.table import Fault, table
+from tests.long import LONG
 
 SHORT = {"F25", "F30"}
 
 
+@LONG
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.number in SHORT], ids=lambda fault: fault.number)
 def test_one_seed(fault: Fault, tmp_path: Path) -> None:
     """It survives; ``make faults-bgp`` does all of them with many seeds."""

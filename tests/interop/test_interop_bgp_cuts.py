@@ -1,8 +1,7 @@
-"""The way between kbgp and kcollect is cut while a table of 200,000 routes is under way."""
+"""The way between kbgp and kcollect is cut while a table is under way; one of 200,000 routes in the long tests."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +13,15 @@ from tests.interop.bgp_lab import Lab, sessions_of, wait
 from tests.interop.bgp_streams import Stream, captured, streams
 from tests.interop.bgp_tables import table
 from tests.interop.namespaces import need_namespaces
+from tests.long import LONG
 
 TABLE_ROUTES = 200_000
+SMALL_TABLE_ROUTES = 60_000
 UPLINK_RATE = "12mbit"
 """So that the table takes some seconds, and the cut comes into it."""
 
 RECOVERY_SECONDS = 90.0
 """After a long cut: the control stream's backoff, the router's retry, and the daemon's."""
-
-LONG = pytest.mark.skipif("KPROXY_TW_LONG" not in os.environ, reason="NOT TESTED here, takes minutes: make test-long")
 
 
 @pytest.fixture
@@ -51,32 +50,40 @@ def only(found: list[Stream], port: int, *, to: bool) -> Stream:
     return stream
 
 
-CUTS = [("reject with tcp reset", 1.0), ("drop", 10.0)]
+RESET, SILENCE = "reject with tcp reset", "drop"
 """The first breaks the streams at once, the second is noticed by nobody but who waits."""
 
 
-@pytest.mark.parametrize(("verdict", "seconds"), CUTS, ids=["1 s", "10 s"])
-def test_a_short_cut_is_not_noticed(verdict: str, seconds: float, lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "seconds", "count"),
+    [
+        pytest.param(RESET, 1.0, SMALL_TABLE_ROUTES, id="1 s"),
+        pytest.param(RESET, 1.0, TABLE_ROUTES, id="1 s, 200,000 routes", marks=LONG),
+        pytest.param(SILENCE, 10.0, TABLE_ROUTES, id="10 s, 200,000 routes", marks=LONG),
+    ],
+)
+def test_a_short_cut_is_not_noticed(verdict: str, seconds: float, count: int, lab: Lab) -> None:
     """The router's session stays Established, all routes are there, each direction's bytes are equal at both ends."""
     at_router = captured(lab.agent, "any", "tcp port 179", lab.directory / "router.pcap")
     at_daemon = captured(lab.back, "lo", f"tcp port {TERMINATOR_PORT}", lab.directory / "daemon.pcap")
     with at_router as near, at_daemon as far:
-        router, session = start(lab)
+        router, session = start(lab, count)
         since = router.since(session.neighbor)
         lab.agent.cut("uplink", verdict)
         time.sleep(seconds)
         lab.agent.mend()
-        wait(lambda: lab.terminator.route_count() == TABLE_ROUTES, "routes are missing", lab.kbgp)
+        wait(lambda: lab.terminator.route_count() == count, "routes are missing", lab.kbgp)
         assert router.untouched(session.neighbor, since)
         time.sleep(1.0)
     ends = streams(near), streams(far)
     for to_daemon in (True, False):
         first, last = only(ends[0], 179, to=to_daemon), only(ends[1], TERMINATOR_PORT, to=to_daemon)
         assert first.digest() == last.digest()
-    assert len(only(ends[0], 179, to=True).data()) > TABLE_ROUTES * 4
+    assert len(only(ends[0], 179, to=True).data()) > count * 4
 
 
-@pytest.mark.parametrize(("hold", "seconds"), [(4, 22.0), pytest.param(90, 200.0, marks=LONG)], ids=["22 s", "200 s"])
+@LONG
+@pytest.mark.parametrize(("hold", "seconds"), [(4, 22.0), (90, 200.0)], ids=["22 s", "200 s"])
 def test_a_long_cut_ends_in_a_clean_reset_and_recovery(hold: int, seconds: float, lab: Lab) -> None:
     """Longer than 15 s and the hold time: the session ends, and after the cut there is one, with all routes."""
     router, session = start(lab, hold=hold)

@@ -12,6 +12,7 @@ from kproxy_tw.testing.processes import Daemon
 from tests.interop.bgp_daemons import RETRY_SECONDS, Bird, Session
 from tests.interop.bgp_lab import Lab, sessions_of, some_routes, wait
 from tests.interop.namespaces import need_namespaces
+from tests.long import LONG
 
 START_SECONDS = 15.0
 """What a process of ours, or BIRD, may take to be up again on a machine that is busy with tests."""
@@ -76,7 +77,9 @@ def restart_daemon(lab: Lab) -> None:
     lab.terminator.daemon.__enter__()
 
 
-@pytest.mark.parametrize("restart", [restart_kbgp, restart_kcollect, restart_daemon])
+@pytest.mark.parametrize(
+    "restart", [pytest.param(restart_kbgp, marks=LONG), restart_kcollect, pytest.param(restart_daemon, marks=LONG)]
+)
 def test_recovered_within_the_retry_time(restart: Callable[[Lab], None], scene: Scene) -> None:
     """A session of its own, later than the killed one, with all routes, and no other."""
     since = scene.router.since(scene.session.neighbor)

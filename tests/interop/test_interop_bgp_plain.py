@@ -22,6 +22,8 @@ PLAIN = Path(__file__).with_name("plain_grpc.py")
 HTTP_PORT, GRPC_PORT, STATUS_PORT = 20080, 20443, 20920
 CREDENTIALS = {"KENTIK_API_EMAIL": EMAIL, "KENTIK_API_TOKEN": TOKEN}
 BIRD, GOBGP = 1, 2
+ROUTES = 10
+"""Of each family; GoBGP's take a run of its command each."""
 
 
 @attrs.define
@@ -46,16 +48,16 @@ class Site:
         spaces = [self.stack.enter_context(Namespace(f"p{number}")) for number in (BIRD, GOBGP)]
         for number, space in zip((BIRD, GOBGP), spaces, strict=True):
             self.machine.link(space, str(number))
-        body = bird_router(BIRD, sessions_of(BIRD, some_routes(BIRD)))
+        body = bird_router(BIRD, sessions_of(BIRD, some_routes(BIRD, ROUTES)))
         bird = self.stack.enter_context(Bird(spaces[0], self.directory, "bird", "10.1.0.2", body))
-        four = {"ipv4": some_routes(GOBGP)["ipv4"]}
+        four = {"ipv4": some_routes(GOBGP, ROUTES)["ipv4"]}
         gobgp = self.stack.enter_context(GoBgp(spaces[1], self.directory, GOBGP, sessions_of(GOBGP, four)))
         wait(gobgp.announce, "gobgpd took no routes", gobgp.daemon)
         return [bird, gobgp]
 
     def expected(self) -> set[str]:
         """What both announce."""
-        first, second = some_routes(BIRD), some_routes(GOBGP)
+        first, second = some_routes(BIRD, ROUTES), some_routes(GOBGP, ROUTES)
         return {*first["ipv4"], *first["ipv6"], *second["ipv4"]}
 
     def json(self, port: int, path: str) -> Any:

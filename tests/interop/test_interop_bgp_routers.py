@@ -18,6 +18,9 @@ KEY = "canary-md5-key"
 NET_BIND_SERVICE = 10
 """``linux/capability.h``."""
 
+ROUTES = 10
+"""Of each family; GoBGP's take a run of its command each."""
+
 ROUTER_KEYS = {1: KEY, 2: "", 3: KEY}
 
 
@@ -44,7 +47,7 @@ def told(lab: Lab, line: str) -> None:
 def test_three_kinds_of_routers(key: str, lab: Lab) -> None:
     """All are Established over IPv4 and IPv6, and the terminator has exactly the prefixes that they announce."""
     announced: set[str] = set()
-    plans = {number: sessions_of(number, some_routes(number), key) for number in (1, 2, 3)}
+    plans = {number: sessions_of(number, some_routes(number, ROUTES), key) for number in (1, 2, 3)}
     for number, sessions in plans.items():
         for session in sessions:
             lab.device(number, session.local, key)

@@ -13,6 +13,7 @@ from kproxy_tw.testing.processes import Daemon
 from tests.interop.bgp_daemons import Session
 from tests.interop.bgp_lab import BACKEND, GRPC_PORT, Lab, wait
 from tests.interop.namespaces import call, executable, need_namespaces
+from tests.long import LONG
 
 PORT = 3128
 USER, PASSWORD = "operator", "canary:proxy/word"
@@ -75,6 +76,7 @@ def test_through_the_web_proxy(tmp_path: Path, directory: Path) -> None:
         assert not [word for word in (PASSWORD, ENCODED) if word in shown]
 
 
+@LONG
 def test_a_wrong_password_of_the_web_proxy(tmp_path: Path, directory: Path) -> None:
     """The log and the status say that the proxy refuses, not that the backend is away; without the password."""
     need_namespaces()

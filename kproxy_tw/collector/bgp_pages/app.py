@@ -37,7 +37,7 @@ class BgpPages:
     async def _answer(self, request: Any, part: Callable[[TargetStatus], object]) -> bytes:
         status = self._status()
         if status is None:
-            raise Refused(404, "there are no BGP sessions here; start kcollect with -bgp_daemon")
+            raise Refused(404, "there are no BGP sessions here: kcollect has no gRPC port; see -grpc_listen")
         pretty = wants_pretty(request)
         body = await self._offload(lambda: dump_json(part(status), pretty=pretty) + b"\n")
         return answer(request, body)

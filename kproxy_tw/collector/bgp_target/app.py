@@ -50,7 +50,10 @@ class GrpcStream(Generic[Request, Response]):
 
     async def read(self) -> Request | None:
         """The next message; ``None`` when the client has half-closed."""
-        message = await self._do(self._context.read())
+        try:  # for each message: no coroutine more than needed
+            message = await self._context.read()
+        except grpc.aio.BaseError as problem:
+            raise StreamBroken(str(problem)) from None
         if message is not grpc.aio.EOF:
             return message  # type: ignore[no-any-return]
         await asyncio.sleep(HALF_CLOSE_SECONDS)

@@ -18,6 +18,7 @@ class BgpTargetConfig:
     """What the gRPC target is told.
 
     :ivar host, port: where it listens for kbgp; port 0 takes any free one.
+    :ivar required: whether there is no start without it; one that nobody asked for gives way to who has its port.
     :ivar daemon: address of the BGP daemon.
     :ivar daemon_port: its port.
     :ivar sources: from here each router gets the address that the daemon knows it by.
@@ -25,6 +26,7 @@ class BgpTargetConfig:
 
     host: str = "127.0.0.1"
     port: int = 20443
+    required: bool = True
     daemon: IPv4Address | IPv6Address = DEFAULT_DAEMON
     daemon_port: int = 179
     sources: IPv4Network | IPv6Network = DEFAULT_SOURCES

@@ -103,6 +103,11 @@ class BgpTarget(Service):
         address: Any = self._listening.getHost() if self._listening else None
         return int(address.port) if address else 0
 
+    @property
+    def required(self) -> bool:
+        """Whether kcollect is of no use without it."""
+        return self._config.required
+
     def status(self) -> TargetStatus:
         """The target as it is."""
         config, board, guard = self._config, self.switchboard, self.guard

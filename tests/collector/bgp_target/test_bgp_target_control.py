@@ -352,7 +352,7 @@ def test_the_page(target: Target, daemon: BgpDaemon, agent: Agent) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["-grpc_listen=0.0.0.0:1"], "-bgp_daemon"),
+        (["-grpc_listen=0.0.0.0:1"], "-grpc_listen"),
         (["-bgp_daemon=example"], "-bgp_daemon"),
         (["-bgp_daemon=example.com:179"], "-bgp_daemon"),
         (["-bgp_daemon=127.0.0.1:179", "-bgp_sources=10.0.0.0/33"], "-bgp_sources"),
