@@ -122,6 +122,7 @@ class KproxyAssembly:
         self._config = config
         self._log_lines_lost = log_lines_lost
         self._reactor = reactor
+        self._offload = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self._offset = ClockOffset(time.time)
         self._tls = TlsPolicy(config.tls)
         self._budget = ByteBudget(config.sample.max_total_bytes)
@@ -153,9 +154,10 @@ class KproxyAssembly:
         self.letters = self._dead_letters()
         self.delivery = DeliveryService(
             reactor=reactor,
-            new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
+            new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session(), further=self._session),
             url=config.endpoints.flow,
             config=config.deliver,
+            offload=self._offload,
             keeper=self.spool,
             letters=self.letters,
         )
@@ -189,11 +191,10 @@ class KproxyAssembly:
         return SilenceWatch(lambda: self.intake.total().datagrams_received, self._reactor.seconds, end)
 
     def _memory_service(self) -> MemoryService:
-        offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
         return MemoryService(
             reactor=self._reactor,
-            store=MemoryStore(self._config.state_dir, offload=offload),
-            offload=offload,
+            store=MemoryStore(self._config.state_dir, offload=self._offload),
+            offload=self._offload,
             wall=time.time,
             devices=self.intake.devices.values,
         )
@@ -214,7 +215,7 @@ class KproxyAssembly:
             return None
         return DeadLetters(
             store=DeadLetterStore(self._config.state_dir / "spool" / "dead"),
-            offload=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+            offload=self._offload,
             clock=self._reactor,
             wall=time.time,
         )
@@ -229,6 +230,7 @@ class KproxyAssembly:
             knows_devices=lambda: len(self.registry) > 0,
             ledger=self._ledger,
             live=self.delivery,
+            offload=self._offload,
             config=self._config.deliver,
             wall=time.time,
             letters=self.letters,
@@ -251,13 +253,12 @@ class KproxyAssembly:
         )
 
     def _refresh_service(self) -> RefreshService:
-        offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
         api = self._config.endpoints.api
         origin = f"{self._config.credentials.email} {api}"
         return RefreshService(
             reactor=self._reactor,
-            api=DeviceApi(self._session(), api, offload=offload),
-            store=DeviceStore(self._config.state_dir, origin=origin, offload=offload),
+            api=DeviceApi(self._session(), api, offload=self._offload),
+            store=DeviceStore(self._config.state_dir, origin=origin, offload=self._offload),
             registry=self.registry,
             sources=self.sources,
             config=self._config.devices,

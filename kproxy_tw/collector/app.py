@@ -175,6 +175,8 @@ class CollectorApp:
             return refuse(request, Refused(400, str(error)))
         if isinstance(error, Refused):
             return refuse(request, error)
+        if isinstance(error, StoredInPart):
+            return refuse(request, Refused(413, str(error)))
         if isinstance(error, StoreError):
             self._warn(str(error))
             return refuse(request, busy(str(error)))

@@ -1,10 +1,11 @@
-"""DeviceSender: one device's messages on their way out, in order, one POST at a time, until each has a fate."""
+"""DeviceSender: one device's messages on their way out, the oldest first, until each has a fate."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -15,23 +16,19 @@ from twisted.python.failure import Failure
 import attrs
 
 from kproxy_tw.backoff import Uniform
+from kproxy_tw.deliver.attempt import Outcome, attempt
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters, NoKeeper, NoLetters
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.parking import Parking
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
-from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
+from kproxy_tw.deliver.retry import Backoff, Fate
 from kproxy_tw.deliver.spool.record import BatchId, Origin
-from kproxy_tw.deliver.target import target
-from kproxy_tw.errors import UpstreamError
-from kproxy_tw.interfaces import Answer, UpstreamSession
+from kproxy_tw.deliver.split import split
+from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
-
-HEADERS = {"Content-Type": "application/binary", "Content-Encoding": "gzip"}
-
-BATCH_HEADER = "X-Kproxy-Batch"
-"""Names the message, so that a collector that sees it twice can tell."""
+from kproxy_tw.offload import Offload
 
 KEPT_REASONS = frozenset({"queue_full", "shutdown"})
 """For these a message is given up only where nobody can keep it for later."""
@@ -42,33 +39,36 @@ LOG_EVERY = 60
 _TOLD = {
     Fate.RETRY: "cannot deliver for {sender}: {error}; will try again",
     Fate.HOLD: "cannot deliver for {sender}: {error}; messages are held, with one attempt a minute",
+    Fate.SPLIT: "a message of {sender} was refused: {error}; and there are no smaller parts to send it in",
     Fate.REFUSE: "a message of {sender} was refused: {error}; it is tried three times over ten minutes",
-    Fate.REJECT: "a message of {sender} is lost: {error}",
 }
-
-_HINTS = {
-    401: "the e-mail or the token is not accepted; check -api_email and KENTIK_API_TOKEN",
-    403: "this user may not send flow; check -api_email and its rights",
-    404: "no such URL; check -region, -api and -flow_url",
-    413: "the message is too large for it",
-}
-
 
 @attrs.frozen(kw_only=True)
 class DeviceSessions:
-    """The two sessions that a device has.
+    """The sessions of a device: two, and more for its flow while one is too slow for it.
 
     :ivar flow: carries its flow.
     :ivar snmp: is kept for what is polled from it, so that neither waits for the other.
+    :ivar further: makes one more for flow.
     """
 
     flow: UpstreamSession
     snmp: UpstreamSession
+    further: Callable[[], UpstreamSession]
+    _more: list[UpstreamSession] = attrs.field(factory=list, init=False)
+
+    def idle(self, busy: Collection[UpstreamSession]) -> UpstreamSession:
+        """One for flow that is not ``busy``; ``flow`` itself where it can be."""
+        for session in (self.flow, *self._more):
+            if session not in busy:
+                return session
+        self._more.append(self.further())
+        return self._more[-1]
 
     async def close(self) -> None:
-        """Close both."""
-        await self.flow.close()
-        await self.snmp.close()
+        """Close all."""
+        for session in (self.flow, self.snmp, *self._more):
+            await session.close()
 
 
 @attrs.frozen(kw_only=True)
@@ -107,6 +107,7 @@ class DeviceSender:
     :param sender_id: ``company:name:id``.
     :param ledger: the device's; every record of a message submitted is in flight there.
     :param room: shared with the other senders.
+    :param offload: splits messages away from the reactor.
     :param origin: what the messages are numbered under.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
     :param letters: has messages that the backend refuses for good.
@@ -127,6 +128,7 @@ class DeviceSender:
         ledger: Ledger,
         config: DeliverConfig,
         room: SharedRoom,
+        offload: Offload,
         origin: Origin,
         keeper: Keeper | None = None,
         letters: Letters | None = None,
@@ -155,7 +157,9 @@ class DeviceSender:
             room=room,
             dropped=lambda message: self._give_up(message, "queue_full"),
         )
-        self._loop: Deferred[None] | None = None
+        self._offload = offload
+        self._loops: dict[UpstreamSession, Deferred[bool]] = {}
+        self._one_is_enough = False
         self._idle: Deferred[None] | None = None
         self._pause: Deferred[None] | None = None
         self._retry_at = 0.0
@@ -193,21 +197,18 @@ class DeviceSender:
         self._deadline = self._reactor.seconds() + deadline_seconds
         self._resume()
         self._start()
-        if self._loop is not None:
-            timer = self._reactor.callLater(deadline_seconds, self._loop.cancel)
+        if self._loops:
+            timer = self._reactor.callLater(deadline_seconds, self._cancel)
             self._idle = Deferred()
             await self._idle
             if timer.active():
                 timer.cancel()
         self.discard(reason)
-        if (message := self._queue.take()) is not None:
-            self._give_up(message, reason)
-            self._queue.done()
         self._room.leave(self._queue)
         await self.sessions.close()
 
     def discard(self, reason: str) -> None:
-        """Keep or drop what waits, except the message under way."""
+        """Keep or drop what waits, except the messages under way."""
         for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
 
@@ -234,75 +235,129 @@ class DeviceSender:
         )
 
     def _start(self) -> None:
-        if self._loop is None and len(self._queue):
-            self._loop = Deferred.fromCoroutine(self._run())
-            self._loop.addBoth(self._ended)
+        """Let as many loops run as there is use for."""
+        while self._queue.waiting and len(self._loops) < self._most_loops():
+            session = self.sessions.idle(self._loops)
+            self._loops[session] = Deferred.fromCoroutine(self._run(session))
+            self._loops[session].addBoth(self._ended, session)
+            if session not in self._loops:
+                return  # it has ended already: either nothing waits any more, or there is no point in another try
 
-    def _ended(self, result: Failure | None) -> None:
-        self._loop = None
-        if isinstance(result, Failure) and not (self._closing and result.check(CancelledError)):
-            # The message stays first in the queue, and the next submission starts the loop again.
-            self._condition.failed(self._reactor.seconds(), 0, f"internal error: {type(result.value).__name__}")
-            self.log.failure("delivery for {sender} stopped", result, sender=self._sender_id)
-        if self._idle is not None:
+    def _most_loops(self) -> int:
+        """A backend that is in trouble gets one attempt at a time."""
+        return 1 if self._one_is_enough or self._condition.failures else self._config.concurrent_posts
+
+    def _cancel(self) -> None:
+        for loop in list(self._loops.values()):
+            loop.cancel()
+
+    def _ended(self, result: bool | Failure, session: UpstreamSession) -> None:
+        self._loops.pop(session, None)
+        if isinstance(result, Failure):
+            self._broke_off(result)
+        elif result:
+            self._start()
+        if self._idle is not None and not self._loops and not self._idle.called:
             self._idle.callback(None)
 
-    async def _run(self) -> None:
-        while (message := self._queue.take()) is not None:
-            if not await self._deliver(message):
-                return
-            self._queue.done()
+    def _broke_off(self, failure: Failure) -> None:
+        if self._closing and failure.check(CancelledError):
+            return
+        # The message is first in the queue again, and the next submission starts the loop anew.
+        self._condition.failed(self._reactor.seconds(), 0, f"internal error: {type(failure.value).__name__}")
+        self.log.failure("delivery for {sender} stopped", failure, sender=self._sender_id)
 
-    async def _deliver(self, message: Message) -> bool:
-        """Repeat attempts until ``message`` has a fate; false when the deadline comes before the next one."""
+    async def _run(self, session: UpstreamSession) -> bool:
+        """Deliver until nothing waits; the loop of a further session ends at the first trouble.
+
+        :return: whether it makes sense to try what waits.
+        """
+        patient = session is self.sessions.flow
+        while (message := self._queue.take()) is not None:
+            settled = False
+            try:
+                settled = await self._deliver(message, session, patient=patient)
+            finally:
+                if not settled:
+                    self._queue.put_back(message)
+            if not settled:
+                return not patient
+        return True
+
+    async def _deliver(self, message: Message, session: UpstreamSession, *, patient: bool) -> bool:
+        """Give ``message`` its fate.
+
+        :param patient: repeat attempts for as long as it takes.
+        :return: false when it has none: the deadline comes before the next attempt, or there is to be none.
+        """
         backoff = Backoff(self._uniform, self._config.backoff_seconds, self._config.max_backoff_seconds)
         while True:
-            said = await self._attempt(message)
-            if said.fate is Fate.DELIVERED:
-                self._acknowledged(message)
+            outcome = await attempt(
+                session,
+                self._url,
+                sender_id=self._sender_id,
+                batch=message.batch,
+                body=message.body,
+                config=self._config,
+                wall=self._wall,
+            )
+            if outcome.fate not in (Fate.RETRY, Fate.HOLD):
+                await self._settle(message, outcome)
                 return True
-            if said.fate in (Fate.REFUSE, Fate.REJECT):
-                self._refused(message, said.fate)
-                return True
+            if not patient:
+                self._one_is_enough = True
+                self.ledger.messages_retried += 1
+                return False
+            self._note(outcome)
             hold = self._config.hold_seconds
-            if not await self._wait(hold if said.fate is Fate.HOLD else said.wait + backoff.next()):
+            if not await self._wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
                 return False
             self.ledger.messages_retried += 1
 
-    async def _attempt(self, message: Message) -> Verdict:
-        try:
-            answer = await self.sessions.flow.request(
-                "POST",
-                target(self._url, self._sender_id),
-                body=message.body,
-                headers=HEADERS | {BATCH_HEADER: str(message.batch)},
-                seconds=self._config.post_seconds,
-                limit=self._config.max_answer_bytes,
-            )
-        except UpstreamError as error:
-            return self._note(Verdict(Fate.RETRY), 0, str(error))
-        said = verdict(answer.status, answer.headers.get("retry-after"), self._wall())
-        return self._note(said, answer.status, _describe(answer))
-
-    def _note(self, said: Verdict, status: int, error: str) -> Verdict:
+    def _note(self, outcome: Outcome) -> None:
         """Remember how an attempt ended, and tell what is new about it."""
         now, condition = self._reactor.seconds(), self._condition
         held, failures = condition.held, condition.failures
-        if said.fate is Fate.DELIVERED:
-            condition.delivered(now, status)
+        if outcome.fate is Fate.DELIVERED:
+            condition.delivered(now, outcome.status)
+            self._one_is_enough = False
             if failures:
                 self.log.info("delivery for {sender} works again", sender=self._sender_id)
-            return said
-        condition.failed(now, status, error, held=said.fate is Fate.HOLD)
-        if failures % LOG_EVERY == 0 or condition.held > held:
-            tell = self.log.warn if said.fate is Fate.RETRY else self.log.error
-            tell(_TOLD[said.fate], sender=self._sender_id, error=error)
-        return said
-
-    def _refused(self, message: Message, fate: Fate) -> None:
-        """Try it again later, or set it aside for good."""
-        if fate is Fate.REFUSE and self._parking.park(message):
             return
+        condition.failed(now, outcome.status, outcome.problem, held=outcome.fate is Fate.HOLD)
+        if failures % LOG_EVERY == 0 or condition.held > held:
+            tell = self.log.warn if outcome.fate is Fate.RETRY else self.log.error
+            tell(_TOLD[outcome.fate], sender=self._sender_id, error=outcome.problem)
+
+    async def _settle(self, message: Message, outcome: Outcome) -> None:
+        """The backend has taken the message, or refused it."""
+        halves = await self._offload(partial(split, message)) if outcome.fate is Fate.SPLIT else ()
+        if halves:
+            self._replace(message, halves, outcome.problem)
+            return
+        self._note(outcome)
+        self._queue.done(message)
+        if outcome.fate is Fate.DELIVERED:
+            self._acknowledged(message)
+        elif outcome.fate is Fate.SPLIT or not self._parking.park(message):
+            self._set_aside(message)
+
+    def _replace(self, message: Message, halves: Sequence[Message], problem: str) -> None:
+        """Send the halves instead of the whole."""
+        if self.ledger.messages_split % LOG_EVERY == 0:
+            self.log.warn("{problem}; messages of {sender} go in halves", problem=problem, sender=self._sender_id)
+        self.ledger.messages_split += 1
+        self._keeper.left(message)
+        for half in halves:
+            self._keeper.entered(half)
+        self._queue.replace(message, halves)
+
+    def _set_aside(self, message: Message) -> None:
+        """The backend has refused it for good."""
+        if self.ledger.dead_letters % LOG_EVERY == 0:
+            why = self._condition.last_error
+            self.log.error("a message of {sender} is lost: {why}", sender=self._sender_id, why=why)
+        self.ledger.dead_letters += 1
         self._letters.keep(message.batch, message.body, self._condition.last_status)
         self._drop(message, "rejected")
 
@@ -347,10 +402,3 @@ class DeviceSender:
         if self._pause is not None:
             self._pause.callback(None)
 
-
-def _describe(answer: Answer) -> str:
-    """Say what an answer that is no success means. Its body is left out: it may repeat what we sent."""
-    if 300 <= answer.status <= 399:
-        return f"the backend answered {answer.status}: a redirect, which credentials do not follow; check -flow_url"
-    hint = _HINTS.get(answer.status)
-    return f"the backend answered {answer.status}" + (f": {hint}" if hint else "")

@@ -22,6 +22,7 @@ from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.target import Recipient, sender_id
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.offload import Offload
 from kproxy_tw.status import Check, EndpointStatus
 
 
@@ -30,6 +31,7 @@ class DeliveryService(Service):
 
     :param new_sessions: makes the two sessions of one device; they connect when they are first used.
     :param url: the flow endpoint.
+    :param offload: splits messages away from the reactor.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
     :param letters: has messages that the backend refuses for good.
     :param wall: seconds since 1970.
@@ -45,6 +47,7 @@ class DeliveryService(Service):
         new_sessions: Callable[[], DeviceSessions],
         url: str,
         config: DeliverConfig,
+        offload: Offload,
         keeper: Keeper | None = None,
         letters: Letters | None = None,
         wall: Callable[[], float] = time.time,
@@ -54,6 +57,7 @@ class DeliveryService(Service):
         self._new_sessions = new_sessions
         self._url = url
         self._config = config
+        self._offload = offload
         self._keeper = keeper
         self._letters = letters
         # A ledger of which records are in flight is kept by whoever counts them.
@@ -88,6 +92,7 @@ class DeliveryService(Service):
             ledger=ledger,
             config=self._config,
             room=self._room,
+            offload=self._offload,
             origin=self._new_origin(device.device_id, ledger),
             keeper=self._keeper,
             letters=self._letters,

@@ -23,6 +23,7 @@ from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.testing.offload import inline
 from kproxy_tw.testing.upstream import Line, RecordingSession
 from tests.deliver.sending import GOOD, Letters, status
 
@@ -71,6 +72,7 @@ class Disk:
             ledger=lambda _origin: self.ledger,
             live=self.live,
             config=DeliverConfig(backoff_seconds=0.05),
+            offload=inline,
             wall=lambda: 1e9,
             letters=self.letters,
             uniform=lambda _low, high: min(high, 0.05),
