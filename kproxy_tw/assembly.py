@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,10 +53,17 @@ from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
+from kproxy_tw.selfmetrics.client import Backend, Graphite, Lines
+from kproxy_tw.selfmetrics.config import MetricsConfig
+from kproxy_tw.selfmetrics.forms import log_lines, syslog_lines
+from kproxy_tw.selfmetrics.meters import Series
+from kproxy_tw.selfmetrics.readings import device_readings
+from kproxy_tw.selfmetrics.service import Receiver, SelfMetrics
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.expiry import CertificateExpiry
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
@@ -79,6 +87,7 @@ class KproxyConfig:
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar exit_when_silent: stop when no datagram has come in for 15 minutes.
+    :ivar metrics: where our own metrics go besides the backend.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
     """
 
@@ -99,6 +108,7 @@ class KproxyConfig:
     shown: Mapping[str, object] = attrs.field(factory=dict)
     shard: str = ""
     exit_when_silent: bool = False
+    metrics: MetricsConfig = attrs.Factory(MetricsConfig)
     seed: int | None = None
 
 
@@ -107,6 +117,7 @@ class KproxyAssembly:
 
     :param log_lines_lost: gives the lines that each log sink did not take.
     :param inherited: sockets that were passed to the process.
+    :param metric_line: takes a line of metrics for ``-metrics syslog`` or ``stderr``.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
@@ -118,13 +129,16 @@ class KproxyAssembly:
         reactor: Any,
         log_lines_lost: Callable[[], Mapping[str, int]] = dict,
         inherited: Inherited = NOTHING_INHERITED,
+        metric_line: Callable[[str], None] | None = None,
     ) -> None:
         self._config = config
         self._log_lines_lost = log_lines_lost
+        self._metric_line = metric_line
         self._reactor = reactor
         self._offload = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self._offset = ClockOffset(time.time)
-        self._tls = TlsPolicy(config.tls)
+        self._expiry = CertificateExpiry(time.time)
+        self._tls = TlsPolicy(config.tls, self._expiry)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
         self._plans = PlanCaps(config.sample.interval_seconds, 1 / config.sample.shards)
@@ -179,7 +193,36 @@ class KproxyAssembly:
         kept = [part for part in (self.letters, self.spool) if part is not None]
         backlog = [] if self.spool is None else [self._backlog(self.spool)]
         backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
-        return (*backend, self.memory, self.pipelines, self.listener, self.stream_listener)
+        return (*backend, self._self_metrics(), self.memory, self.pipelines, self.listener, self.stream_listener)
+
+    def _self_metrics(self) -> SelfMetrics:
+        return SelfMetrics(
+            reactor=self._reactor, read=self._readings, receivers=tuple(self._receivers()), wall=time.time
+        )
+
+    def _receivers(self) -> Iterator[Receiver]:
+        """Who is told our own metrics."""
+        chosen = self._config.metrics
+        if chosen.kind == "none":
+            return
+        yield Backend(
+            session=self._session(),
+            url=self._config.endpoints.tsdb,
+            offload=self._offload,
+            host=socket.gethostname(),
+            version=f"kproxy-{__version__}",
+        )
+        if chosen.kind == "graphite":
+            yield Graphite(reactor=self._reactor, host=chosen.host, port=chosen.port)
+        elif self._metric_line is not None:
+            yield Lines(chosen.kind, syslog_lines if chosen.kind == "syslog" else log_lines, self._metric_line)
+
+    def _readings(self) -> dict[Series, int]:
+        found = {Series("proxy_KernelDrops"): sum(listener.kernel_drops for listener in self.listener.status())}
+        for intake in self.intake.devices.values():
+            device, ledger = intake.pipeline.device, intake.pipeline.ledger
+            found |= device_readings(device.company_id, device.device_id, intake.flow_types(), ledger)
+        return found
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:
@@ -284,6 +327,7 @@ class KproxyAssembly:
             shard=self._config.shard,
             log_lines_lost=self._log_lines_lost,
             clock_check=self._offset.check,
+            expiry=self._expiry,
         )
 
     def _list_changed(self, changes: Changes) -> None:
@@ -328,9 +372,10 @@ def kproxy_service(
     reactor: Any,
     log_lines_lost: Callable[[], Mapping[str, int]] = dict,
     inherited: Inherited = NOTHING_INHERITED,
+    metric_line: Callable[[str], None] | None = None,
 ) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor, log_lines_lost, inherited).service()
+    return KproxyAssembly(config, reactor, log_lines_lost, inherited, metric_line).service()
 
 
 def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:

@@ -26,6 +26,7 @@ from kproxy_tw.status import (
     StreamListenerStatus,
     UnregisteredStatus,
 )
+from kproxy_tw.upstream.expiry import CertificateExpiry
 
 MINUTE = 60
 QUARTER_HOUR = 15 * 60
@@ -92,6 +93,7 @@ class Overview:
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar clock_check: compares this machine's clock with the backend's.
+    :ivar expiry: knows the certificates in use.
     """
 
     instance_id: str
@@ -110,6 +112,7 @@ class Overview:
     shard: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
+    expiry: CertificateExpiry | None = None
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -130,6 +133,7 @@ class Overview:
             streams=self.streaming.status(),
             shard=self.shard,
             log_lines_lost=self.log_lines_lost(),
+            certificates={} if self.expiry is None else self.expiry.all(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -161,12 +165,14 @@ class Overview:
         return self.sources.unregistered(self.clock.seconds())
 
     def checks(self) -> Sequence[Check]:
-        """The device list, delivery, the spool, and the clock."""
+        """The device list, delivery, the spool, the clock, and the certificates."""
         checks = [self.refreshing.check(), self.delivering.check()]
         if self.spool is not None:
             checks.append(self.spool.check())
         if self.clock_check is not None:
             checks.append(self.clock_check())
+        if self.expiry is not None:
+            checks.append(self.expiry.check())
         return checks
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
@@ -175,9 +181,7 @@ class Overview:
             device_id=pipeline.device.device_id,
             device_name=pipeline.device.name,
             company_id=pipeline.device.company_id,
-            flow_types=tuple(
-                sorted(intake.relayed_types.union(*(session.flow_types for session in intake.sessions.values())))
-            ),
+            flow_types=tuple(sorted(intake.flow_types())),
             in1=intake.received.difference(ledger.datagrams_received, MINUTE),
             out1=intake.sent.difference(ledger.messages_sent, MINUTE),
             in15=intake.received.difference(ledger.datagrams_received, QUARTER_HOUR),

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.collector.answers import Refused, answer_json, busy, header_values, refuse
 from kproxy_tw.collector.bgp_pages.app import BgpPages
+from kproxy_tw.collector.commits import StoredInPart
 from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.credentials import EMAIL_HEADER, TOKEN_HEADER, Credentials
 from kproxy_tw.collector.device_api.app import DeviceApi
@@ -104,6 +105,7 @@ class CollectorApp:
             ("/", self._pages.page),
             ("/totals", self._pages.totals),
             ("/flows", self._pages.flows),
+            ("/tsdb", self._intake.latest_metrics),
             ("/metrics", self._pages.metrics),
             ("/admin/bgp/status", self._bgp.overall),
             ("/admin/bgp/sessions", self._bgp.sessions),

@@ -277,7 +277,9 @@ class FlowStore:
             for row in rows
         }
         batches = connection.execute("SELECT instance, device_id, first, last FROM batches ORDER BY rowid").fetchall()
-        parts = connection.execute("SELECT instance, device_id, number, part FROM batch_parts ORDER BY rowid").fetchall()
+        parts = connection.execute(
+            "SELECT instance, device_id, number, part FROM batch_parts ORDER BY rowid"
+        ).fetchall()
         self._batches, self._batch_rows = StoredBatches(batches, parts), len(batches) + len(parts)
         self._next_message = max((row[4] + 1 for row in rows), default=0)
         self._next_flow = max((row[5] for row in rows), default=0)

@@ -24,8 +24,8 @@ from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.parking import Parking
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
 from kproxy_tw.deliver.retry import Backoff, Fate
-from kproxy_tw.deliver.spool.record import BatchId, Origin
 from kproxy_tw.deliver.split import split
+from kproxy_tw.deliver.spool.record import BatchId, Origin
 from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.offload import Offload
@@ -42,6 +42,7 @@ _TOLD = {
     Fate.SPLIT: "a message of {sender} was refused: {error}; and there are no smaller parts to send it in",
     Fate.REFUSE: "a message of {sender} was refused: {error}; it is tried three times over ten minutes",
 }
+
 
 @attrs.frozen(kw_only=True)
 class DeviceSessions:
@@ -401,4 +402,3 @@ class DeviceSender:
     def _resume(self) -> None:
         if self._pause is not None:
             self._pause.callback(None)
-

@@ -47,7 +47,9 @@ class Delivering:
 
     def _new_sessions(self) -> DeviceSessions:
         line = self._lines.pop(0)
-        self.sessions.append(DeviceSessions(flow=RecordingSession(otherwise=line), snmp=RecordingSession(), further=RecordingSession))
+        self.sessions.append(
+            DeviceSessions(flow=RecordingSession(otherwise=line), snmp=RecordingSession(), further=RecordingSession)
+        )
         return self.sessions[-1]
 
     def submit(self, device: Device, *bodies: bytes) -> None:

@@ -41,9 +41,8 @@ def test_two_halves_are_the_whole(batch: FlowBatch, records: int) -> None:
     if batch.length < 2:
         assert halves == ()
         return
-    assert sum((rows(decode_body(half.body, gzipped=True)) for half in halves), []) == rows(
-        decode_body(whole.body, gzipped=True)
-    )
+    decoded = [rows(decode_body(each.body, gzipped=True)) for each in (whole, *halves)]
+    assert decoded[0] == decoded[1] + decoded[2]
     first, second = halves
     assert first.flows + second.flows == records
     assert min(first.flows, second.flows) >= 0

@@ -25,10 +25,10 @@ from kproxy_tw.deliver.keeper import Letters, NoLetters
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.parking import TRIES, TRY_SECONDS
 from kproxy_tw.deliver.retry import Backoff, Fate, Verdict
+from kproxy_tw.deliver.split import split
 from kproxy_tw.deliver.spool.record import BatchId, Origin
 from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Stored
-from kproxy_tw.deliver.split import split
 from kproxy_tw.deliver.target import Recipient, sender_id
 from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
