@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +21,8 @@ from kproxy_tw import __version__
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.deliver.backlog.service import BacklogService
-from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.letters.service import DeadLetters
 from kproxy_tw.deliver.letters.store import DeadLetterStore
 from kproxy_tw.deliver.message import Message
@@ -53,12 +52,9 @@ from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
-from kproxy_tw.selfmetrics.client import Backend, Graphite, Lines
+from kproxy_tw.selfmetrics.assembly import all_readings, receivers
 from kproxy_tw.selfmetrics.config import MetricsConfig
-from kproxy_tw.selfmetrics.forms import log_lines, syslog_lines
-from kproxy_tw.selfmetrics.meters import Series
-from kproxy_tw.selfmetrics.readings import device_readings
-from kproxy_tw.selfmetrics.service import Receiver, SelfMetrics
+from kproxy_tw.selfmetrics.service import SelfMetrics
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
@@ -196,33 +192,16 @@ class KproxyAssembly:
         return (*backend, self._self_metrics(), self.memory, self.pipelines, self.listener, self.stream_listener)
 
     def _self_metrics(self) -> SelfMetrics:
-        return SelfMetrics(
-            reactor=self._reactor, read=self._readings, receivers=tuple(self._receivers()), wall=time.time
-        )
-
-    def _receivers(self) -> Iterator[Receiver]:
-        """Who is told our own metrics."""
-        chosen = self._config.metrics
-        if chosen.kind == "none":
-            return
-        yield Backend(
+        told = receivers(
+            self._config.metrics,
+            reactor=self._reactor,
             session=self._session(),
             url=self._config.endpoints.tsdb,
             offload=self._offload,
-            host=socket.gethostname(),
-            version=f"kproxy-{__version__}",
+            line=self._metric_line,
         )
-        if chosen.kind == "graphite":
-            yield Graphite(reactor=self._reactor, host=chosen.host, port=chosen.port)
-        elif self._metric_line is not None:
-            yield Lines(chosen.kind, syslog_lines if chosen.kind == "syslog" else log_lines, self._metric_line)
-
-    def _readings(self) -> dict[Series, int]:
-        found = {Series("proxy_KernelDrops"): sum(listener.kernel_drops for listener in self.listener.status())}
-        for intake in self.intake.devices.values():
-            device, ledger = intake.pipeline.device, intake.pipeline.ledger
-            found |= device_readings(device.company_id, device.device_id, intake.flow_types(), ledger)
-        return found
+        read = partial(all_readings, self.listener, self.intake)
+        return SelfMetrics(reactor=self._reactor, read=read, receivers=tuple(told), wall=time.time)
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:
@@ -327,7 +306,8 @@ class KproxyAssembly:
             shard=self._config.shard,
             log_lines_lost=self._log_lines_lost,
             clock_check=self._offset.check,
-            expiry=self._expiry,
+            certificates=self._expiry.all,
+            certificate_check=self._expiry.check,
         )
 
     def _list_changed(self, changes: Changes) -> None:

@@ -26,7 +26,6 @@ from kproxy_tw.status import (
     StreamListenerStatus,
     UnregisteredStatus,
 )
-from kproxy_tw.upstream.expiry import CertificateExpiry
 
 MINUTE = 60
 QUARTER_HOUR = 15 * 60
@@ -93,7 +92,8 @@ class Overview:
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar clock_check: compares this machine's clock with the backend's.
-    :ivar expiry: knows the certificates in use.
+    :ivar certificates: gives until when each certificate in use is valid.
+    :ivar certificate_check: looks for one that ends soon.
     """
 
     instance_id: str
@@ -112,7 +112,8 @@ class Overview:
     shard: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
-    expiry: CertificateExpiry | None = None
+    certificates: Callable[[], Mapping[str, float]] = dict
+    certificate_check: Callable[[], Check] | None = None
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -133,7 +134,7 @@ class Overview:
             streams=self.streaming.status(),
             shard=self.shard,
             log_lines_lost=self.log_lines_lost(),
-            certificates={} if self.expiry is None else self.expiry.all(),
+            certificates=self.certificates(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -171,8 +172,8 @@ class Overview:
             checks.append(self.spool.check())
         if self.clock_check is not None:
             checks.append(self.clock_check())
-        if self.expiry is not None:
-            checks.append(self.expiry.check())
+        if self.certificate_check is not None:
+            checks.append(self.certificate_check())
         return checks
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:

@@ -298,11 +298,10 @@ _RUNNING = (
     Flag(
         "metrics",
         "string",
-        "where own metrics go besides the backend; none: not even there",
+        "where own metrics go besides the backend's /tsdb; none: not even there",
         None,
         WORKS,
         metavar="none|syslog|stderr|graphite:HOST:PORT",
-        default_text="the backend alone",
     ),
     Flag("fg", "bool", "stay in the foreground; the same as -n", None, WORKS),
     Flag("http", "string", "further HTTP port", "off"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,6 +20,7 @@ from kproxy_tw.deliver.attempt import Outcome, attempt
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters, NoKeeper, NoLetters
+from kproxy_tw.deliver.lanes.client import DeviceSessions, Lanes, Pause
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.parking import Parking
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
@@ -42,34 +43,6 @@ _TOLD = {
     Fate.SPLIT: "a message of {sender} was refused: {error}; and there are no smaller parts to send it in",
     Fate.REFUSE: "a message of {sender} was refused: {error}; it is tried three times over ten minutes",
 }
-
-
-@attrs.frozen(kw_only=True)
-class DeviceSessions:
-    """The sessions of a device: two, and more for its flow while one is too slow for it.
-
-    :ivar flow: carries its flow.
-    :ivar snmp: is kept for what is polled from it, so that neither waits for the other.
-    :ivar further: makes one more for flow.
-    """
-
-    flow: UpstreamSession
-    snmp: UpstreamSession
-    further: Callable[[], UpstreamSession]
-    _more: list[UpstreamSession] = attrs.field(factory=list, init=False)
-
-    def idle(self, busy: Collection[UpstreamSession]) -> UpstreamSession:
-        """One for flow that is not ``busy``; ``flow`` itself where it can be."""
-        for session in (self.flow, *self._more):
-            if session not in busy:
-                return session
-        self._more.append(self.further())
-        return self._more[-1]
-
-    async def close(self) -> None:
-        """Close all."""
-        for session in (self.flow, self.snmp, *self._more):
-            await session.close()
 
 
 @attrs.frozen(kw_only=True)
@@ -159,13 +132,10 @@ class DeviceSender:
             dropped=lambda message: self._give_up(message, "queue_full"),
         )
         self._offload = offload
-        self._loops: dict[UpstreamSession, Deferred[bool]] = {}
         self._one_is_enough = False
-        self._idle: Deferred[None] | None = None
-        self._pause: Deferred[None] | None = None
-        self._retry_at = 0.0
+        self._pause = Pause(reactor)
+        self._lanes = Lanes(sessions, run=self._run, most=self._most_lanes, broke=self._broke_off)
         self._closing = ""
-        self._deadline = float("inf")
 
     @property
     def sender_id(self) -> str:
@@ -186,7 +156,7 @@ class DeviceSender:
             self._condition.waits(self._reactor.seconds())
         self._keeper.entered(message)
         self._queue.push(message)
-        self._start()
+        self._lanes.start()
 
     async def drain(self, deadline_seconds: float, reason: str = "shutdown") -> None:
         """Try to send what waits, keep or drop the rest, close the sessions.
@@ -195,15 +165,13 @@ class DeviceSender:
         :param reason: what the ledger is told of the records that are dropped.
         """
         self._closing = reason
-        self._deadline = self._reactor.seconds() + deadline_seconds
-        self._resume()
-        self._start()
-        if self._loops:
-            timer = self._reactor.callLater(deadline_seconds, self._cancel)
-            self._idle = Deferred()
-            await self._idle
-            if timer.active():
-                timer.cancel()
+        self._pause.deadline = self._reactor.seconds() + deadline_seconds
+        self._pause.end()
+        self._lanes.start()
+        timer = self._reactor.callLater(deadline_seconds, self._lanes.cancel)
+        await self._lanes.idle()
+        if timer.active():
+            timer.cancel()
         self.discard(reason)
         self._room.leave(self._queue)
         await self.sessions.close()
@@ -222,7 +190,7 @@ class DeviceSender:
             last_status=condition.last_status,
             last_error=condition.last_error,
             last_attempt=condition.last_attempt,
-            retry_in_ms=max(0, round((self._retry_at - now) * 1000)) if self._pause is not None else 0,
+            retry_in_ms=self._pause.left_ms,
             queue_length=len(self._queue) + len(self._parking),
             queue_bytes=self._queue.bytes + self._parking.bytes,
             queue_highwater=self._queue.highwater,
@@ -235,31 +203,10 @@ class DeviceSender:
             ),
         )
 
-    def _start(self) -> None:
-        """Let as many loops run as there is use for."""
-        while self._queue.waiting and len(self._loops) < self._most_loops():
-            session = self.sessions.idle(self._loops)
-            self._loops[session] = Deferred.fromCoroutine(self._run(session))
-            self._loops[session].addBoth(self._ended, session)
-            if session not in self._loops:
-                return  # it has ended already: either nothing waits any more, or there is no point in another try
-
-    def _most_loops(self) -> int:
-        """A backend that is in trouble gets one attempt at a time."""
-        return 1 if self._one_is_enough or self._condition.failures else self._config.concurrent_posts
-
-    def _cancel(self) -> None:
-        for loop in list(self._loops.values()):
-            loop.cancel()
-
-    def _ended(self, result: bool | Failure, session: UpstreamSession) -> None:
-        self._loops.pop(session, None)
-        if isinstance(result, Failure):
-            self._broke_off(result)
-        elif result:
-            self._start()
-        if self._idle is not None and not self._loops and not self._idle.called:
-            self._idle.callback(None)
+    def _most_lanes(self) -> int:
+        """As many as there are messages; a backend that is in trouble gets one attempt at a time."""
+        alone = self._one_is_enough or self._condition.failures
+        return min(1 if alone else self._config.concurrent_posts, len(self._queue))
 
     def _broke_off(self, failure: Failure) -> None:
         if self._closing and failure.check(CancelledError):
@@ -311,7 +258,7 @@ class DeviceSender:
                 return False
             self._note(outcome)
             hold = self._config.hold_seconds
-            if not await self._wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
+            if not await self._pause.wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
                 return False
             self.ledger.messages_retried += 1
 
@@ -366,7 +313,7 @@ class DeviceSender:
         if not len(self._queue):
             self._condition.waits(self._reactor.seconds())
         self._queue.push(message)
-        self._start()
+        self._lanes.start()
 
     def _give_up(self, message: Message, reason: str) -> None:
         """Memory is to forget a message: it is kept elsewhere, or dropped."""
@@ -383,22 +330,3 @@ class DeviceSender:
         self.ledger.messages_sent += 1
         self.ledger.bytes_sent += len(message.body)
         self.bytes_sent += len(message.body)
-
-    async def _wait(self, seconds: float) -> bool:
-        """Wait, or until :meth:`_resume`; false, at once, if the deadline comes first."""
-        self._retry_at = self._reactor.seconds() + seconds
-        if self._retry_at >= self._deadline:
-            return False
-        self._pause = Deferred()
-        timer = self._reactor.callLater(seconds, self._resume)
-        try:
-            await self._pause
-        finally:
-            self._pause = None
-            if timer.active():
-                timer.cancel()
-        return True
-
-    def _resume(self) -> None:
-        if self._pause is not None:
-            self._pause.callback(None)

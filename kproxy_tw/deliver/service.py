@@ -15,9 +15,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kproxy_tw.backoff import Uniform
-from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
+from kproxy_tw.deliver.client import DeviceSender
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.target import Recipient, sender_id

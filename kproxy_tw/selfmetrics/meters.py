@@ -75,7 +75,12 @@ class Meters:
     def all(self) -> dict[Series, Meter]:
         """Every meter as of the last update."""
         return {
-            series: Meter(taken.count, *taken.rates.tolist(), taken.count / (self._at - taken.start))
+            series: _meter(taken.count, taken.rates.tolist(), self._at - taken.start)
             for series, taken in self._taken.items()
             if taken.rates is not None
         }
+
+
+def _meter(count: int, rates: list[float], seconds: float) -> Meter:
+    one, five, fifteen = rates
+    return Meter(count, one, five, fifteen, count / seconds)

@@ -11,8 +11,9 @@ from twisted.internet.task import Clock
 
 import numpy as np
 
-from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
+from kproxy_tw.deliver.client import DeviceSender
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.spool.record import BatchId

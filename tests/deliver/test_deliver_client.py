@@ -124,7 +124,7 @@ def test_a_message_that_is_too_large_goes_in_halves() -> None:
     sending = Sending(status(413), otherwise=GOOD)
     sending.submit(body, flows=8)
     first, second = sending.sent[1:]
-    assert [columns(half)["in_bytes"] for half in (first, second)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [columns(half or b"")["in_bytes"] for half in (first, second)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     names = [request.headers["X-Kproxy-Batch"].rpartition(f"{ORIGIN[0]}:7:")[2] for request in sending.flow.requests]
     assert names == ["1", "1:1", "1:2"]
     ledger = sending.ledger

@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 
 import attrs
 
-from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.devices.device import Device

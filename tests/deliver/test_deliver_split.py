@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.split import split
 from kproxy_tw.deliver.spool.record import BatchId
-from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.flowbatch import Column, FlowBatch
 from kproxy_tw.kflow.decode import DecodedFlows, decode_body
 from kproxy_tw.kflow.encode import encode
 from tests.kflow.flow_batches import COLUMN_IDS, batches
@@ -24,11 +24,15 @@ def message(batch: FlowBatch, records: int) -> Message:
     return Message(encode(batch, device_id=7, column_ids=COLUMN_IDS), records, 1.5, BATCH, refusals=2)
 
 
-def rows(decoded: DecodedFlows) -> list[dict[str | int, object]]:
+def rows(decoded: DecodedFlows) -> list[dict[str, object]]:
     """Every flow as what it has that is not zero."""
-    columns = {**decoded.batch.columns, **decoded.custom, "device_id": decoded.device_ids}
+    named: list[tuple[str, Column]] = [
+        *decoded.batch.columns.items(),
+        *((f"custom {number}", column) for number, column in decoded.custom.items()),
+        ("device_id", decoded.device_ids),
+    ]
     return [
-        {name: column[row].tolist() for name, column in columns.items() if np.any(column[row])}
+        {name: column[row].tolist() for name, column in named if np.any(column[row])}
         for row in range(decoded.batch.length)
     ]
 

@@ -53,7 +53,9 @@ async def test_both_sides_certificates_are_known_after_a_request(
     for name, content in (("ca", authority.certificate), ("cert", own.certificate), ("key", own.key)):
         files[name].write_bytes(content)
     expiry = CertificateExpiry(time.time)
-    tls = TlsPolicy(TlsConfig(ca_file=str(files["ca"]), cert_file=str(files["cert"]), key_file=str(files["key"])), expiry)
+    tls = TlsPolicy(
+        TlsConfig(ca_file=str(files["ca"]), cert_file=str(files["cert"]), key_file=str(files["key"])), expiry
+    )
     session = HttpsSession(reactor=reactor, tls=tls, credentials=Credentials("a@b", "t"), user_agent="kproxy/1")
     server = serve(lambda peer: peer.send(OK), authority.issue(["localhost"], last_day=10))
     assert (await session.request("GET", server.url("localhost", "https"))).status == 200
