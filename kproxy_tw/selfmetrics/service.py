@@ -95,12 +95,15 @@ class SelfMetrics(Service):
     def _tell(self, receiver: Receiver) -> None:
         if receiver in self._telling:
             return
-        telling = self._telling[receiver] = Deferred.fromCoroutine(
-            receiver.send(self._meters.all(), round(self._wall()))
-        )
+        self._update()
+        telling = Deferred.fromCoroutine(receiver.send(self._meters.all(), round(self._wall())))
+        self._telling[receiver] = telling
         telling.addCallbacks(self._told, self._not_told, (receiver,), {}, (receiver,))
         telling.addErrback(self._bug)
-        telling.addBoth(lambda _done: self._telling.pop(receiver, None))
+        telling.addBoth(self._ended, receiver)
+
+    def _ended(self, _result: None, receiver: Receiver) -> None:
+        del self._telling[receiver]
 
     def _told(self, _done: None, receiver: Receiver) -> None:
         if receiver in self._failing:
