@@ -1,7 +1,7 @@
 """From a flow's datagram to the backend's answer: p50 and p99, without spool, with it, and while it drains.
 
 Each flow carries the moment at which its datagram was sent, as its number of bytes; the backend's stand-in reads it
-from the messages, when it has answered them. Messages go out once a second, so that half a second is what a flow waits at
+from the messages, when it has answered them. Messages go out once a second, so that a flow waits half a second at
 least, on average. What drains was written beforehand; it goes at its bounded rate, so that it lasts longer than the
 measurement, as 1 GiB would.
 """
