@@ -30,6 +30,7 @@ Where things stand::
     kflow/       layout, encode, decode
     deliver/     messages on their way to the backend: queue, retry, sessions
     upstream/    HTTPS sessions to the backend
+    selfmetrics/ what kproxy counts of itself, for the backend, syslog, standard error and graphite
     bgp/         kbgp: sessions of routers on one side, gRPC streams on the other
     export/      kbgp's own log and metrics on their way to the backend
     collector/   kcollect: device API, intake, store, queries

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.deliver.message import Message
@@ -37,6 +37,7 @@ def rows(decoded: DecodedFlows) -> list[dict[str, object]]:
     ]
 
 
+@settings(deadline=None)
 @given(batches(), st.integers(0, 50))
 def test_two_halves_are_the_whole(batch: FlowBatch, records: int) -> None:
     """Any columns with any values; the records are divided without a rest, and the names tell what is what."""
