@@ -33,6 +33,7 @@ Where things stand::
     upstream/    HTTPS sessions to the backend
     snmp/        what devices say of themselves: settings in, polls in a process of its own, readings out
     reload/      files that SIGHUP makes us read again
+    selfmetrics/ what kproxy counts of itself, for the backend, syslog, standard error and graphite
     bgp/         kbgp: sessions of routers on one side, gRPC streams on the other
     export/      kbgp's own log and metrics on their way to the backend
     collector/   kcollect: device API, intake, store, queries

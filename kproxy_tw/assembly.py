@@ -21,8 +21,8 @@ from kproxy_tw import __version__
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.deliver.backlog.service import BacklogService
-from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.letters.service import DeadLetters
 from kproxy_tw.deliver.letters.store import DeadLetterStore
 from kproxy_tw.deliver.message import Message
@@ -53,12 +53,16 @@ from kproxy_tw.reload.service import ReloadOnHangup
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
+from kproxy_tw.selfmetrics.assembly import all_readings, receivers
+from kproxy_tw.selfmetrics.config import MetricsConfig
+from kproxy_tw.selfmetrics.service import SelfMetrics
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.snmp.assembly import SnmpAssembly
 from kproxy_tw.snmp.config import SnmpConfig
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.expiry import CertificateExpiry
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
@@ -81,6 +85,7 @@ class KproxyConfig:
     :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar exit_when_silent: stop when no datagram has come in for 15 minutes.
+    :ivar metrics: where our own metrics go besides the backend.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
     """
 
@@ -102,6 +107,7 @@ class KproxyConfig:
     shown: Mapping[str, object] = attrs.field(factory=dict)
     shard: str = ""
     exit_when_silent: bool = False
+    metrics: MetricsConfig = attrs.Factory(MetricsConfig)
     seed: int | None = None
 
 
@@ -110,6 +116,7 @@ class KproxyAssembly:
 
     :param log_lines_lost: gives the lines that each log sink did not take.
     :param inherited: sockets that were passed to the process.
+    :param metric_line: takes a line of metrics for ``-metrics syslog`` or ``stderr``.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
@@ -121,12 +128,16 @@ class KproxyAssembly:
         reactor: Any,
         log_lines_lost: Callable[[], Mapping[str, int]] = dict,
         inherited: Inherited = NOTHING_INHERITED,
+        metric_line: Callable[[str], None] | None = None,
     ) -> None:
         self._config = config
         self._log_lines_lost = log_lines_lost
+        self._metric_line = metric_line
         self._reactor = reactor
+        self._offload = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self._offset = ClockOffset(time.time)
-        self._tls = TlsPolicy(config.tls)
+        self._expiry = CertificateExpiry(time.time)
+        self._tls = TlsPolicy(config.tls, self._expiry)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
         self._plans = PlanCaps(config.sample.interval_seconds, 1 / config.sample.shards)
@@ -156,9 +167,10 @@ class KproxyAssembly:
         self.letters = self._dead_letters()
         self.delivery = DeliveryService(
             reactor=reactor,
-            new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session()),
+            new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session(), further=self._session),
             url=config.endpoints.flow,
             config=config.deliver,
+            offload=self._offload,
             keeper=self.spool,
             letters=self.letters,
         )
@@ -184,7 +196,20 @@ class KproxyAssembly:
         kept = [part for part in (self.letters, self.spool) if part is not None]
         backlog = [] if self.spool is None else [self._backlog(self.spool)]
         backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
-        return (*backend, *self.snmp.parts(), self.memory, self.pipelines, self.listener, self.stream_listener)
+        sources = (self.memory, self.pipelines, self.listener, self.stream_listener)
+        return (*backend, self._self_metrics(), *self.snmp.parts(), *sources)
+
+    def _self_metrics(self) -> SelfMetrics:
+        told = receivers(
+            self._config.metrics,
+            reactor=self._reactor,
+            session=self._session(),
+            url=self._config.endpoints.tsdb,
+            offload=self._offload,
+            line=self._metric_line,
+        )
+        read = partial(all_readings, self.listener, self.intake)
+        return SelfMetrics(reactor=self._reactor, read=read, receivers=tuple(told), wall=time.time)
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:
@@ -196,11 +221,10 @@ class KproxyAssembly:
         return SilenceWatch(lambda: self.intake.total().datagrams_received, self._reactor.seconds, end)
 
     def _memory_service(self) -> MemoryService:
-        offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
         return MemoryService(
             reactor=self._reactor,
-            store=MemoryStore(self._config.state_dir, offload=offload),
-            offload=offload,
+            store=MemoryStore(self._config.state_dir, offload=self._offload),
+            offload=self._offload,
             wall=time.time,
             devices=self.intake.devices.values,
         )
@@ -221,7 +245,7 @@ class KproxyAssembly:
             return None
         return DeadLetters(
             store=DeadLetterStore(self._config.state_dir / "spool" / "dead"),
-            offload=partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool()),
+            offload=self._offload,
             clock=self._reactor,
             wall=time.time,
         )
@@ -236,6 +260,7 @@ class KproxyAssembly:
             knows_devices=lambda: len(self.registry) > 0,
             ledger=self._ledger,
             live=self.delivery,
+            offload=self._offload,
             config=self._config.deliver,
             wall=time.time,
             letters=self.letters,
@@ -270,13 +295,12 @@ class KproxyAssembly:
         )
 
     def _refresh_service(self) -> RefreshService:
-        offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())
         api = self._config.endpoints.api
         origin = f"{self._config.credentials.email} {api}"
         return RefreshService(
             reactor=self._reactor,
-            api=DeviceApi(self._session(), api, offload=offload),
-            store=DeviceStore(self._config.state_dir, origin=origin, offload=offload),
+            api=DeviceApi(self._session(), api, offload=self._offload),
+            store=DeviceStore(self._config.state_dir, origin=origin, offload=self._offload),
             registry=self.registry,
             sources=self.sources,
             config=self._config.devices,
@@ -303,6 +327,8 @@ class KproxyAssembly:
             shard=self._config.shard,
             log_lines_lost=self._log_lines_lost,
             clock_check=self._offset.check,
+            certificates=self._expiry.all,
+            certificate_check=self._expiry.check,
         )
 
     def _list_changed(self, changes: Changes) -> None:
@@ -351,9 +377,10 @@ def kproxy_service(
     reactor: Any,
     log_lines_lost: Callable[[], Mapping[str, int]] = dict,
     inherited: Inherited = NOTHING_INHERITED,
+    metric_line: Callable[[str], None] | None = None,
 ) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor, log_lines_lost, inherited).service()
+    return KproxyAssembly(config, reactor, log_lines_lost, inherited, metric_line).service()
 
 
 def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:

@@ -66,6 +66,10 @@ class DeviceIntake:
         self.received.sample(self.pipeline.ledger.datagrams_received)
         self.sent.sample(self.pipeline.ledger.messages_sent)
 
+    def flow_types(self) -> set[str]:
+        """The protocols that it sends."""
+        return self.relayed_types.union(*(session.flow_types for session in self.sessions.values()))
+
     def template_counts(self) -> Mapping[str, int]:
         """Templates of all sessions: those in force, and those refused, evicted and expired so far."""
         caches = [session.templates for session in self.sessions.values()]

@@ -47,6 +47,8 @@ class Ledger:
     :ivar sequence_gaps: what the exporters' sequence numbers say was sent and never came: records (NetFlow v5, IPFIX),
         packets (v9), datagrams (sFlow).
     :ivar sequence_seen: what came, counted in the same way.
+    :ivar messages_split: messages that were too large for the backend, and became two each.
+    :ivar dead_letters: messages that the backend has refused for good; their records are ``rejected``.
     """
 
     datagrams_received: int = 0
@@ -59,6 +61,8 @@ class Ledger:
     sequence_seen: int = 0
     messages_sent: int = 0
     messages_retried: int = 0
+    messages_split: int = 0
+    dead_letters: int = 0
     bytes_sent: int = 0
     records_dropped: Counter[str] = attrs.field(factory=lambda: _counter(RECORD_DROP_REASONS))
     datagrams_dropped: Counter[str] = attrs.field(factory=lambda: _counter(DATAGRAM_DROP_REASONS))

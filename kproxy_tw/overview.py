@@ -104,6 +104,8 @@ class Overview:
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar clock_check: compares this machine's clock with the backend's.
+    :ivar certificates: gives until when each certificate in use is valid.
+    :ivar certificate_check: looks for one that ends soon.
     """
 
     instance_id: str
@@ -123,6 +125,8 @@ class Overview:
     shard: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
+    certificates: Callable[[], Mapping[str, float]] = dict
+    certificate_check: Callable[[], Check] | None = None
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -144,6 +148,7 @@ class Overview:
             shard=self.shard,
             log_lines_lost=self.log_lines_lost(),
             polling=self.polling.polling(),
+            certificates=self.certificates(),
         )
 
     def devices(self) -> Sequence[DeviceStatus]:
@@ -176,12 +181,14 @@ class Overview:
         return self.sources.unregistered(self.clock.seconds())
 
     def checks(self) -> Sequence[Check]:
-        """The device list, delivery, the spool, and the clock."""
+        """The device list, delivery, the spool, the clock, and the certificates."""
         checks = [self.refreshing.check(), self.delivering.check()]
         if self.spool is not None:
             checks.append(self.spool.check())
         if self.clock_check is not None:
             checks.append(self.clock_check())
+        if self.certificate_check is not None:
+            checks.append(self.certificate_check())
         return checks
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
@@ -190,9 +197,7 @@ class Overview:
             device_id=pipeline.device.device_id,
             device_name=pipeline.device.name,
             company_id=pipeline.device.company_id,
-            flow_types=tuple(
-                sorted(intake.relayed_types.union(*(session.flow_types for session in intake.sessions.values())))
-            ),
+            flow_types=tuple(sorted(intake.flow_types())),
             in1=intake.received.difference(ledger.datagrams_received, MINUTE),
             out1=intake.sent.difference(ledger.messages_sent, MINUTE),
             in15=intake.received.difference(ledger.datagrams_received, QUARTER_HOUR),

@@ -274,18 +274,17 @@ class DevicePipeline:
 
     def begin(self, now: float) -> Job | None:
         """Choose what goes out now; ``None`` when nothing waits, nothing may go yet, or a job is under way."""
-        seen, size = self.pending.count, self.pending.bytes
+        seen, flows, size = self.pending.count, self.pending.flows, self.pending.bytes
         if self.converting:
             return None
-        allowance = min(self._cap.allowance(seen, now), MAX_MESSAGE_FLOWS - self._config.max_big)
+        allowance = min(self._cap.allowance(flows, now), MAX_MESSAGE_FLOWS - self._config.max_big)
         if allowance < 1:
             return None
         groups = self.pending.take()
-        flows = sum(layout.flows_per_record * sum(records.count for records in sets) for layout, sets in groups.items())
         kept = seen if flows <= allowance else max(1, allowance * seen // flows)
         choices = choose(groups, kept, self._random)
         charged = sum(choice.layout.flows_per_record * choice.kept for choice in choices)
-        self._cap.spend(charged, now)
+        self._cap.spend(charged, flows, now)
         self.ledger.sample_out(seen - kept)
         self.converting = True
         return Job(
@@ -308,7 +307,7 @@ class DevicePipeline:
     def finish(self, job: Job, converted: Converted) -> None:
         """The job is done: its undecodable records are dropped, the rest is in ``converted.body``."""
         self._release(job)
-        self._cap.spend(min(0, max(job.kept, converted.flows) - job.charged))  # second flows that were empty
+        self._cap.correct(min(0, max(job.kept, converted.flows) - job.charged))  # second flows that were empty
         if converted.undecodable:
             self.ledger.drop("malformed", converted.undecodable)
         if converted.flows:

@@ -250,11 +250,15 @@ class StreamListenerStatus:
 
 @attrs.frozen(kw_only=True)
 class Check:
-    """One line of ``/hc``. ``status``: ``ok``, ``initializing`` or ``failing``."""
+    """One line of ``/hc``. ``status``: ``ok``, ``initializing`` or ``failing``.
+
+    :ivar warning: it is well still, but somebody should do something about it.
+    """
 
     name: str
     status: str
     detail: str
+    warning: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -266,6 +270,7 @@ class DaemonStatus:
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar log_lines_lost: by the sink that did not take them.
     :ivar polling: the process that polls SNMP.
+    :ivar certificates: of each host and ourselves, until when it is valid, seconds since 1970.
     """
 
     instance_id: str
@@ -281,3 +286,4 @@ class DaemonStatus:
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
     polling: PollerStatus = attrs.Factory(PollerStatus)
+    certificates: Mapping[str, float] = attrs.Factory(dict)

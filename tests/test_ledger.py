@@ -82,6 +82,8 @@ def test_json_names_follow_the_contract() -> None:
         "MessagesSent",
         "BytesSent",
         "MessagesRetried",
+        "MessagesSplit",
+        "DeadLetters",
     }
     assert document["RecordsDropped"] == dict.fromkeys(RECORD_DROP_REASONS, 0)
     assert document["DatagramsDropped"] == dict.fromkeys(DATAGRAM_DROP_REASONS, 0) | {"malformed": 1}

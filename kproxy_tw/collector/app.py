@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.collector.answers import Refused, answer_json, busy, header_values, refuse
 from kproxy_tw.collector.bgp_pages.app import BgpPages
+from kproxy_tw.collector.commits import StoredInPart
 from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.credentials import EMAIL_HEADER, TOKEN_HEADER, Credentials
 from kproxy_tw.collector.device_api.app import DeviceApi
@@ -108,6 +109,7 @@ class CollectorApp:
             ("/", self._pages.page),
             ("/totals", self._pages.totals),
             ("/flows", self._pages.flows),
+            ("/tsdb", self._intake.latest_metrics),
             ("/metrics", self._pages.metrics),
             ("/snmp", self._snmp.page),
             ("/snmp/<int:device_id>", self._snmp.device_page),
@@ -185,6 +187,8 @@ class CollectorApp:
             return refuse(request, Refused(400, str(error)))
         if isinstance(error, Refused):
             return refuse(request, error)
+        if isinstance(error, StoredInPart):
+            return refuse(request, Refused(413, str(error)))
         if isinstance(error, StoreError):
             self._warn(str(error))
             return refuse(request, busy(str(error)))

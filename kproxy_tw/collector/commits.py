@@ -30,6 +30,10 @@ class QueueFull(StoreError):
     """The store is slower than what comes in; the sender is to try again."""
 
 
+class StoredInPart(StoreError):
+    """Some part of the message is stored already: it can only be taken in parts."""
+
+
 @attrs.define(slots=True, eq=False)
 class _Waiting:
     message: Message
@@ -39,12 +43,13 @@ class _Waiting:
 class CommitQueue:
     """Hands messages to ``write`` in groups, in a thread of its own.
 
-    :param write: stores all messages or none; raises :exc:`~kproxy_tw.errors.StoreError`.
+    :param write: stores all messages or none, and gives those back that can only be stored in parts; raises
+        :exc:`~kproxy_tw.errors.StoreError`.
     """
 
     def __init__(
         self,
-        write: Callable[[Sequence[Message]], None],
+        write: Callable[[Sequence[Message]], Sequence[Message]],
         *,
         max_waiting: int = MAX_WAITING,
         max_bytes: int = MAX_WAITING_BYTES,
@@ -85,6 +90,8 @@ class CommitQueue:
 
         Cancelling the future takes the message back unless it is being written.
 
+        It raises ``StoredInPart`` where parts of the message are to be sent instead.
+
         :raises QueueFull: too much waits already.
         :raises StoreError: the queue is stopping.
         """
@@ -122,14 +129,17 @@ class CommitQueue:
     def _store(self, group: list[_Waiting]) -> None:
         self.groups += 1
         try:
-            self._write([waiting.message for waiting in group])
+            in_parts = self._write([waiting.message for waiting in group])
         except BaseException as error:  # the thread must live, and every sender must get an answer
             self.last_error = str(error)
             self._failed(group, error)
             return
         self.last_error = ""
         for waiting in group:
-            waiting.done.set_result(None)
+            if any(waiting.message is message for message in in_parts):
+                waiting.done.set_exception(StoredInPart("a part of this message is stored already: send it in parts"))
+            else:
+                waiting.done.set_result(None)
 
     def _failed(self, group: list[_Waiting], error: BaseException) -> None:
         for waiting in group:

@@ -99,7 +99,18 @@ def custom_tables(messages: Sequence[Message], first_id: int) -> Iterator[Table]
 
 def batch_table(names: Iterable[BatchName]) -> Table:
     """Rows of ``batches``, one a message."""
-    return range_table((name.instance, name.device_id, name.number, name.number) for name in names)
+    return range_table((name.instance, name.device_id, name.number, name.number) for name in names if not name.part)
+
+
+def part_table(names: Iterable[BatchName]) -> Table:
+    """Rows of ``batch_parts``, one a part of a message."""
+    listed = [name for name in names if name.part]
+    return {
+        "instance": np.array([str(name.instance) for name in listed], dtype=object),
+        "device_id": np.array([name.device_id for name in listed], np.int64),
+        "number": np.array([name.number for name in listed], np.int64),
+        "part": np.array([name.part for name in listed], np.int64),
+    }
 
 
 def range_table(rows: Iterable[tuple[UUID, int, int, int]]) -> Table:

@@ -124,3 +124,9 @@ BATCHES = """
         instance UUID NOT NULL, device_id BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL
     )"""
 """Names of stored messages, as ranges of numbers; made where an older version left none."""
+
+BATCH_PARTS = """
+    CREATE TABLE IF NOT EXISTS batch_parts (
+        instance UUID NOT NULL, device_id BIGINT NOT NULL, number BIGINT NOT NULL, part BIGINT NOT NULL
+    )"""
+"""Names of stored parts of messages; made where an older version left none."""

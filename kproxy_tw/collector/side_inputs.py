@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
 from kproxy_tw.collector.bounded_json import parse_json, text_field
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import Reader
@@ -13,8 +17,8 @@ MAX_DNS_BODY = 8 << 20
 MAX_MSGPACK_DEPTH = 16
 
 
-def count_metrics(body: bytes) -> int:
-    """How many values a ``/tsdb`` body holds: a JSON array of ``{metric, timestamp, value, tags}``.
+def parse_metrics(body: bytes) -> list[dict[str, Any]]:
+    """The values of a ``/tsdb`` body: a JSON array of ``{metric, timestamp, value, tags}``.
 
     :raises MalformedInput: it is not that.
     """
@@ -23,7 +27,31 @@ def count_metrics(body: bytes) -> int:
         raise MalformedInput(f"a JSON array of at most {MAX_TSDB_ITEMS} metrics is expected")
     for item in items:
         _check_metric(item)
-    return len(items)
+    return items
+
+
+class LatestMetrics:
+    """The last value of each metric and set of tags, in memory, within bounds; the oldest ones make room.
+
+    :param most: values that are kept.
+    """
+
+    def __init__(self, most: int = MAX_TSDB_ITEMS) -> None:
+        self._most = most
+        self._values: OrderedDict[tuple[object, ...], dict[str, Any]] = OrderedDict()
+
+    def keep(self, items: Iterable[dict[str, Any]]) -> None:
+        """Keep values, checked by :func:`parse_metrics`, in place of the last ones."""
+        for item in items:
+            key = item["metric"], *sorted((name, str(value)) for name, value in item.get("tags", {}).items())
+            self._values[key] = {name: item.get(name) for name in ("metric", "timestamp", "value", "tags")}
+            self._values.move_to_end(key)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every value, the one that came last at the end."""
+        return list(self._values.values())
 
 
 def _check_metric(item: object) -> None:

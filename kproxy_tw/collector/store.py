@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from kproxy_tw.collector.batches import BatchName, StoredBatches
+from kproxy_tw.collector.batches import StoredBatches
 from kproxy_tw.collector.message import Message
 from kproxy_tw.collector.rows import (
     WIDE_SUMS,
@@ -25,9 +25,10 @@ from kproxy_tw.collector.rows import (
     detail_table,
     flow_table,
     message_table,
+    part_table,
     range_table,
 )
-from kproxy_tw.collector.schema import BATCHES, SCHEMA_VERSION, TABLES
+from kproxy_tw.collector.schema import BATCH_PARTS, BATCHES, SCHEMA_VERSION, TABLES
 from kproxy_tw.collector.snmp.schema import SNMP_TABLES
 from kproxy_tw.collector.totals import SUM_NAMES, DeviceTotals, Sums
 from kproxy_tw.errors import StoreError
@@ -125,27 +126,33 @@ class FlowStore:
         """Everything committed so far, by device id."""
         return tuple(total for _, total in sorted(self._totals.items()))
 
-    def write(self, messages: Sequence[Message]) -> None:
-        """Store all of ``messages`` durably, or none; but none that is stored already.
+    def write(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Store ``messages`` durably, or none; but none that is stored already.
 
-        :raises StoreError: they are not stored; the disk is full, for example.
+        :return: those that are not stored, because some part of them is: they are to be sent in parts.
+        :raises StoreError: nothing is stored; the disk is full, for example.
         """
-        fresh = self._fresh(messages)
+        fresh, in_parts = self._fresh(messages)
         if fresh:
             self._write(fresh)
-        self.duplicates += len(messages) - len(fresh)
+        self.duplicates += len(messages) - len(fresh) - len(in_parts)
+        return in_parts
 
-    def _fresh(self, messages: Sequence[Message]) -> list[Message]:
-        """Those that have not come before, and of those that came twice one."""
-        names: set[BatchName] = set()
-        fresh = []
+    def _fresh(self, messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+        """Those that have not come before, and of those that came twice one; and those that came in part."""
+        coming = StoredBatches()
+        fresh, in_parts = [], []
         for message in messages:
-            if message.name is not None:
-                if message.name in names or message.name in self._batches:
+            name = message.name
+            if name is not None:
+                if name in coming or name in self._batches:
                     continue
-                names.add(message.name)
+                if coming.has_part_of(name) or self._batches.has_part_of(name):
+                    in_parts.append(message)
+                    continue
+                coming.add(name)
             fresh.append(message)
-        return fresh
+        return fresh, in_parts
 
     def _write(self, messages: Sequence[Message]) -> None:
         batch = FlowBatch.concatenate([message.batch for message in messages])
@@ -227,7 +234,9 @@ class FlowStore:
         for rows in custom_tables(messages, first):
             yield "custom_values", rows
         yield "messages", message_table(messages, self._next_message, first)
-        yield "batches", batch_table(message.name for message in messages if message.name is not None)
+        names = [message.name for message in messages if message.name is not None]
+        yield "batches", batch_table(names)
+        yield "batch_parts", part_table(names)
 
     def _committed(self, messages: Sequence[Message], flows: int) -> None:
         totals = dict(self._totals)
@@ -248,7 +257,9 @@ class FlowStore:
         try:
             connection.execute("BEGIN")
             connection.execute("DELETE FROM batches")
+            connection.execute("DELETE FROM batch_parts")
             _insert(connection, "batches", range_table(self._batches.rows()))
+            _insert(connection, "batch_parts", part_table(self._batches.parts()))
             connection.execute("COMMIT")
         except duckdb.Error:
             _roll_back(connection)
@@ -258,12 +269,12 @@ class FlowStore:
         tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         if not tables:
             connection.execute("BEGIN")
-            for statement in (*TABLES, BATCHES, *SNMP_TABLES):
+            for statement in (*TABLES, BATCHES, BATCH_PARTS, *SNMP_TABLES):
                 connection.execute(statement)
             connection.execute("INSERT INTO store_version VALUES (?)", [SCHEMA_VERSION])
             connection.execute("COMMIT")
             return
-        for statement in (BATCHES, *SNMP_TABLES):
+        for statement in (BATCHES, BATCH_PARTS, *SNMP_TABLES):
             connection.execute(statement)
         found = connection.execute("SELECT version FROM store_version").fetchall() if "store_version" in tables else []
         if found != [(SCHEMA_VERSION,)]:
@@ -282,7 +293,10 @@ class FlowStore:
             for row in rows
         }
         batches = connection.execute("SELECT instance, device_id, first, last FROM batches ORDER BY rowid").fetchall()
-        self._batches, self._batch_rows = StoredBatches(batches), len(batches)
+        parts = connection.execute(
+            "SELECT instance, device_id, number, part FROM batch_parts ORDER BY rowid"
+        ).fetchall()
+        self._batches, self._batch_rows = StoredBatches(batches, parts), len(batches) + len(parts)
         self._next_message = max((row[4] + 1 for row in rows), default=0)
         self._next_flow = max((row[5] for row in rows), default=0)
 

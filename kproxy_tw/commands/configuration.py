@@ -14,12 +14,14 @@ from kproxy_tw.commands.configuration_snmp import snmp_config
 from kproxy_tw.decode.options import DecodeOptions
 from kproxy_tw.decode.templates.held import HeldLimits
 from kproxy_tw.decode.templates.table import TemplateLimits
+from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.spool.limits import SpoolLimits
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.intake import SessionConfig
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
 from kproxy_tw.pipeline import SampleConfig
+from kproxy_tw.selfmetrics.config import metrics_config
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.proxies import proxies
 from kproxy_tw.upstream.regions import endpoints
@@ -70,6 +72,8 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),
         state_dir=Path(options["state_dir"]),
         spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
+        deliver=DeliverConfig(concurrent_posts=min(options["num_http_send"], options["max_http_send"])),
+        metrics=metrics_config(options["metrics"]),
         shown=options.effective(),
     )
 

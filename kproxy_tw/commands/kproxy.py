@@ -8,6 +8,7 @@ from typing import Any
 from twisted.application.service import IService
 
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
+from kproxy_tw.commands.metric_lines import metric_lines
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service
 from kproxy_tw.commands.writers import LogWriters
@@ -64,6 +65,8 @@ def makeService(options: Options) -> IService:
         from kproxy_tw.assembly import kproxy_service
         from kproxy_tw.commands.configuration import kproxy_config
 
-        return kproxy_service(kproxy_config(options), reactor, writers.lost, inherited)
+        config = kproxy_config(options)
+        metric_line = metric_lines(options.command, config.metrics.kind, writers)
+        return kproxy_service(config, reactor, writers.lost, inherited, metric_line)
 
     return command_service(options, build, writers=writers)

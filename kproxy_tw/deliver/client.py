@@ -1,37 +1,35 @@
-"""DeviceSender: one device's messages on their way out, in order, one POST at a time, until each has a fate."""
+"""DeviceSender: one device's messages on their way out, the oldest first, until each has a fate."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 import attrs
 
 from kproxy_tw.backoff import Uniform
+from kproxy_tw.deliver.attempt import Outcome, attempt
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters, NoKeeper, NoLetters
+from kproxy_tw.deliver.lanes.client import DeviceSessions, Lanes, Pause
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.parking import Parking
 from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
-from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
+from kproxy_tw.deliver.retry import Backoff, Fate
+from kproxy_tw.deliver.split import split
 from kproxy_tw.deliver.spool.record import BatchId, Origin
-from kproxy_tw.deliver.target import target
-from kproxy_tw.errors import UpstreamError
-from kproxy_tw.interfaces import Answer, UpstreamSession
+from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
-
-HEADERS = {"Content-Type": "application/binary", "Content-Encoding": "gzip"}
-
-BATCH_HEADER = "X-Kproxy-Batch"
-"""Names the message, so that a collector that sees it twice can tell."""
+from kproxy_tw.offload import Offload
 
 KEPT_REASONS = frozenset({"queue_full", "shutdown"})
 """For these a message is given up only where nobody can keep it for later."""
@@ -42,33 +40,9 @@ LOG_EVERY = 60
 _TOLD = {
     Fate.RETRY: "cannot deliver for {sender}: {error}; will try again",
     Fate.HOLD: "cannot deliver for {sender}: {error}; messages are held, with one attempt a minute",
+    Fate.SPLIT: "a message of {sender} was refused: {error}; and there are no smaller parts to send it in",
     Fate.REFUSE: "a message of {sender} was refused: {error}; it is tried three times over ten minutes",
-    Fate.REJECT: "a message of {sender} is lost: {error}",
 }
-
-_HINTS = {
-    401: "the e-mail or the token is not accepted; check -api_email and KENTIK_API_TOKEN",
-    403: "this user may not send flow; check -api_email and its rights",
-    404: "no such URL; check -region, -api and -flow_url",
-    413: "the message is too large for it",
-}
-
-
-@attrs.frozen(kw_only=True)
-class DeviceSessions:
-    """The two sessions that a device has.
-
-    :ivar flow: carries its flow.
-    :ivar snmp: is kept for what is polled from it, so that neither waits for the other.
-    """
-
-    flow: UpstreamSession
-    snmp: UpstreamSession
-
-    async def close(self) -> None:
-        """Close both."""
-        await self.flow.close()
-        await self.snmp.close()
 
 
 @attrs.frozen(kw_only=True)
@@ -107,6 +81,7 @@ class DeviceSender:
     :param sender_id: ``company:name:id``.
     :param ledger: the device's; every record of a message submitted is in flight there.
     :param room: shared with the other senders.
+    :param offload: splits messages away from the reactor.
     :param origin: what the messages are numbered under.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
     :param letters: has messages that the backend refuses for good.
@@ -127,6 +102,7 @@ class DeviceSender:
         ledger: Ledger,
         config: DeliverConfig,
         room: SharedRoom,
+        offload: Offload,
         origin: Origin,
         keeper: Keeper | None = None,
         letters: Letters | None = None,
@@ -155,12 +131,11 @@ class DeviceSender:
             room=room,
             dropped=lambda message: self._give_up(message, "queue_full"),
         )
-        self._loop: Deferred[None] | None = None
-        self._idle: Deferred[None] | None = None
-        self._pause: Deferred[None] | None = None
-        self._retry_at = 0.0
+        self._offload = offload
+        self._one_is_enough = False
+        self._pause = Pause(reactor)
+        self._lanes = Lanes(sessions, run=self._run, most=self._most_lanes, broke=self._broke_off)
         self._closing = ""
-        self._deadline = float("inf")
 
     @property
     def sender_id(self) -> str:
@@ -181,7 +156,7 @@ class DeviceSender:
             self._condition.waits(self._reactor.seconds())
         self._keeper.entered(message)
         self._queue.push(message)
-        self._start()
+        self._lanes.start()
 
     async def drain(self, deadline_seconds: float, reason: str = "shutdown") -> None:
         """Try to send what waits, keep or drop the rest, close the sessions.
@@ -190,24 +165,19 @@ class DeviceSender:
         :param reason: what the ledger is told of the records that are dropped.
         """
         self._closing = reason
-        self._deadline = self._reactor.seconds() + deadline_seconds
-        self._resume()
-        self._start()
-        if self._loop is not None:
-            timer = self._reactor.callLater(deadline_seconds, self._loop.cancel)
-            self._idle = Deferred()
-            await self._idle
-            if timer.active():
-                timer.cancel()
+        self._pause.deadline = self._reactor.seconds() + deadline_seconds
+        self._pause.end()
+        self._lanes.start()
+        timer = self._reactor.callLater(deadline_seconds, self._lanes.cancel)
+        await self._lanes.idle()
+        if timer.active():
+            timer.cancel()
         self.discard(reason)
-        if (message := self._queue.take()) is not None:
-            self._give_up(message, reason)
-            self._queue.done()
         self._room.leave(self._queue)
         await self.sessions.close()
 
     def discard(self, reason: str) -> None:
-        """Keep or drop what waits, except the message under way."""
+        """Keep or drop what waits, except the messages under way."""
         for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
 
@@ -220,7 +190,7 @@ class DeviceSender:
             last_status=condition.last_status,
             last_error=condition.last_error,
             last_attempt=condition.last_attempt,
-            retry_in_ms=max(0, round((self._retry_at - now) * 1000)) if self._pause is not None else 0,
+            retry_in_ms=self._pause.left_ms,
             queue_length=len(self._queue) + len(self._parking),
             queue_bytes=self._queue.bytes + self._parking.bytes,
             queue_highwater=self._queue.highwater,
@@ -233,76 +203,109 @@ class DeviceSender:
             ),
         )
 
-    def _start(self) -> None:
-        if self._loop is None and len(self._queue):
-            self._loop = Deferred.fromCoroutine(self._run())
-            self._loop.addBoth(self._ended)
+    def _most_lanes(self) -> int:
+        """As many as there are messages; a backend that is in trouble gets one attempt at a time."""
+        alone = self._one_is_enough or self._condition.failures
+        return min(1 if alone else self._config.concurrent_posts, len(self._queue))
 
-    def _ended(self, result: Failure | None) -> None:
-        self._loop = None
-        if isinstance(result, Failure) and not (self._closing and result.check(CancelledError)):
-            # The message stays first in the queue, and the next submission starts the loop again.
-            self._condition.failed(self._reactor.seconds(), 0, f"internal error: {type(result.value).__name__}")
-            self.log.failure("delivery for {sender} stopped", result, sender=self._sender_id)
-        if self._idle is not None:
-            self._idle.callback(None)
+    def _broke_off(self, failure: Failure) -> None:
+        if self._closing and failure.check(CancelledError):
+            return
+        # The message is first in the queue again, and the next submission starts the loop anew.
+        self._condition.failed(self._reactor.seconds(), 0, f"internal error: {type(failure.value).__name__}")
+        self.log.failure("delivery for {sender} stopped", failure, sender=self._sender_id)
 
-    async def _run(self) -> None:
+    async def _run(self, session: UpstreamSession) -> bool:
+        """Deliver until nothing waits; the loop of a further session ends at the first trouble.
+
+        :return: whether it makes sense to try what waits.
+        """
+        patient = session is self.sessions.flow
         while (message := self._queue.take()) is not None:
-            if not await self._deliver(message):
-                return
-            self._queue.done()
+            settled = False
+            try:
+                settled = await self._deliver(message, session, patient=patient)
+            finally:
+                if not settled:
+                    self._queue.put_back(message)
+            if not settled:
+                return not patient
+        return True
 
-    async def _deliver(self, message: Message) -> bool:
-        """Repeat attempts until ``message`` has a fate; false when the deadline comes before the next one."""
+    async def _deliver(self, message: Message, session: UpstreamSession, *, patient: bool) -> bool:
+        """Give ``message`` its fate.
+
+        :param patient: repeat attempts for as long as it takes.
+        :return: false when it has none: the deadline comes before the next attempt, or there is to be none.
+        """
         backoff = Backoff(self._uniform, self._config.backoff_seconds, self._config.max_backoff_seconds)
         while True:
-            said = await self._attempt(message)
-            if said.fate is Fate.DELIVERED:
-                self._acknowledged(message)
+            outcome = await attempt(
+                session,
+                self._url,
+                sender_id=self._sender_id,
+                batch=message.batch,
+                body=message.body,
+                config=self._config,
+                wall=self._wall,
+            )
+            if outcome.fate not in (Fate.RETRY, Fate.HOLD):
+                await self._settle(message, outcome)
                 return True
-            if said.fate in (Fate.REFUSE, Fate.REJECT):
-                self._refused(message, said.fate)
-                return True
+            if not patient:
+                self._one_is_enough = True
+                self.ledger.messages_retried += 1
+                return False
+            self._note(outcome)
             hold = self._config.hold_seconds
-            if not await self._wait(hold if said.fate is Fate.HOLD else said.wait + backoff.next()):
+            if not await self._pause.wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
                 return False
             self.ledger.messages_retried += 1
 
-    async def _attempt(self, message: Message) -> Verdict:
-        try:
-            answer = await self.sessions.flow.request(
-                "POST",
-                target(self._url, self._sender_id),
-                body=message.body,
-                headers=HEADERS | {BATCH_HEADER: str(message.batch)},
-                seconds=self._config.post_seconds,
-                limit=self._config.max_answer_bytes,
-            )
-        except UpstreamError as error:
-            return self._note(Verdict(Fate.RETRY), 0, str(error))
-        said = verdict(answer.status, answer.headers.get("retry-after"), self._wall())
-        return self._note(said, answer.status, _describe(answer))
-
-    def _note(self, said: Verdict, status: int, error: str) -> Verdict:
+    def _note(self, outcome: Outcome) -> None:
         """Remember how an attempt ended, and tell what is new about it."""
         now, condition = self._reactor.seconds(), self._condition
         held, failures = condition.held, condition.failures
-        if said.fate is Fate.DELIVERED:
-            condition.delivered(now, status)
+        if outcome.fate is Fate.DELIVERED:
+            condition.delivered(now, outcome.status)
+            self._one_is_enough = False
             if failures:
                 self.log.info("delivery for {sender} works again", sender=self._sender_id)
-            return said
-        condition.failed(now, status, error, held=said.fate is Fate.HOLD)
-        if failures % LOG_EVERY == 0 or condition.held > held:
-            tell = self.log.warn if said.fate is Fate.RETRY else self.log.error
-            tell(_TOLD[said.fate], sender=self._sender_id, error=error)
-        return said
-
-    def _refused(self, message: Message, fate: Fate) -> None:
-        """Try it again later, or set it aside for good."""
-        if fate is Fate.REFUSE and self._parking.park(message):
             return
+        condition.failed(now, outcome.status, outcome.problem, held=outcome.fate is Fate.HOLD)
+        if failures % LOG_EVERY == 0 or condition.held > held:
+            tell = self.log.warn if outcome.fate is Fate.RETRY else self.log.error
+            tell(_TOLD[outcome.fate], sender=self._sender_id, error=outcome.problem)
+
+    async def _settle(self, message: Message, outcome: Outcome) -> None:
+        """The backend has taken the message, or refused it."""
+        halves = await self._offload(partial(split, message)) if outcome.fate is Fate.SPLIT else ()
+        if halves:
+            self._replace(message, halves, outcome.problem)
+            return
+        self._note(outcome)
+        self._queue.done(message)
+        if outcome.fate is Fate.DELIVERED:
+            self._acknowledged(message)
+        elif outcome.fate is Fate.SPLIT or not self._parking.park(message):
+            self._set_aside(message)
+
+    def _replace(self, message: Message, halves: Sequence[Message], problem: str) -> None:
+        """Send the halves instead of the whole."""
+        if self.ledger.messages_split % LOG_EVERY == 0:
+            self.log.warn("{problem}; messages of {sender} go in halves", problem=problem, sender=self._sender_id)
+        self.ledger.messages_split += 1
+        self._keeper.left(message)
+        for half in halves:
+            self._keeper.entered(half)
+        self._queue.replace(message, halves)
+
+    def _set_aside(self, message: Message) -> None:
+        """The backend has refused it for good."""
+        if self.ledger.dead_letters % LOG_EVERY == 0:
+            why = self._condition.last_error
+            self.log.error("a message of {sender} is lost: {why}", sender=self._sender_id, why=why)
+        self.ledger.dead_letters += 1
         self._letters.keep(message.batch, message.body, self._condition.last_status)
         self._drop(message, "rejected")
 
@@ -310,7 +313,7 @@ class DeviceSender:
         if not len(self._queue):
             self._condition.waits(self._reactor.seconds())
         self._queue.push(message)
-        self._start()
+        self._lanes.start()
 
     def _give_up(self, message: Message, reason: str) -> None:
         """Memory is to forget a message: it is kept elsewhere, or dropped."""
@@ -327,30 +330,3 @@ class DeviceSender:
         self.ledger.messages_sent += 1
         self.ledger.bytes_sent += len(message.body)
         self.bytes_sent += len(message.body)
-
-    async def _wait(self, seconds: float) -> bool:
-        """Wait, or until :meth:`_resume`; false, at once, if the deadline comes first."""
-        self._retry_at = self._reactor.seconds() + seconds
-        if self._retry_at >= self._deadline:
-            return False
-        self._pause = Deferred()
-        timer = self._reactor.callLater(seconds, self._resume)
-        try:
-            await self._pause
-        finally:
-            self._pause = None
-            if timer.active():
-                timer.cancel()
-        return True
-
-    def _resume(self) -> None:
-        if self._pause is not None:
-            self._pause.callback(None)
-
-
-def _describe(answer: Answer) -> str:
-    """Say what an answer that is no success means. Its body is left out: it may repeat what we sent."""
-    if 300 <= answer.status <= 399:
-        return f"the backend answered {answer.status}: a redirect, which credentials do not follow; check -flow_url"
-    hint = _HINTS.get(answer.status)
-    return f"the backend answered {answer.status}" + (f": {hint}" if hint else "")

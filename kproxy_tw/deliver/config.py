@@ -18,6 +18,8 @@ class DeliverConfig:
     :ivar max_backoff_seconds: it never grows beyond this.
     :ivar hold_seconds: between two attempts while the backend refuses the credentials.
     :ivar drain_seconds: how long a stop tries to send what waits.
+    :ivar concurrent_posts: messages of one device that are under way at the same time, each over a connection of its
+        own. More than one are while more wait than one connection takes, and the backend takes them.
     :ivar failing_attempts: so many failures in a row make the health check fail.
     :ivar failing_seconds: so long without success while messages wait make it fail, too.
     """
@@ -31,5 +33,6 @@ class DeliverConfig:
     max_backoff_seconds: float = 60.0
     hold_seconds: float = 60.0
     drain_seconds: float = 8.0
+    concurrent_posts: int = 5
     failing_attempts: int = 5
     failing_seconds: float = 60.0

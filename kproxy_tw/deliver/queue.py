@@ -6,7 +6,7 @@ A full queue drops its oldest message that is not under way: the newest telemetr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kproxy_tw.deliver.message import Message
 
@@ -39,7 +39,7 @@ class SharedRoom:
 
 
 class MessageQueue:
-    """One device's messages, oldest first; the one taken stays in the books until it is done.
+    """One device's messages, oldest first; those taken stay in the books until they are done.
 
     :param room: shared with the other devices' queues.
     :param dropped: told of every message that had to give way.
@@ -56,21 +56,26 @@ class MessageQueue:
         self._room = room
         self._dropped = dropped
         self._waiting: deque[Message] = deque()
-        self._taken: Message | None = None
+        self._taken: list[Message] = []
         room.join(self)
 
     def __len__(self) -> int:
-        return len(self._waiting) + (self._taken is not None)
+        return len(self._waiting) + len(self._taken)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not under way."""
+        return len(self._waiting)
 
     @property
     def bytes(self) -> int:
-        """Of all bodies, the one under way included."""
-        return self.waiting_bytes + (len(self._taken.body) if self._taken else 0)
+        """Of all bodies, those under way included."""
+        return self.waiting_bytes + sum(len(message.body) for message in self._taken)
 
     @property
     def oldest(self) -> Message | None:
-        """The message that is under way, or else the first to go."""
-        return self._taken or (self._waiting[0] if self._waiting else None)
+        """The message that has been under way for longest, or else the first to go."""
+        return next(iter((*self._taken, *self._waiting)), None)
 
     def push(self, message: Message) -> None:
         """Append a message; whatever no longer fits is dropped, in the worst case the new one itself."""
@@ -83,17 +88,32 @@ class MessageQueue:
         self.highwater = max(self.highwater, len(self))
 
     def take(self) -> Message | None:
-        """Give the oldest message out, or again the one that is out; ``None`` when there is none."""
-        if self._taken is None and self._waiting:
-            self._taken = self._waiting.popleft()
-            self.waiting_bytes -= len(self._taken.body)
-        return self._taken
+        """Give the oldest message out that is not under way; ``None`` when there is none."""
+        if not self._waiting:
+            return None
+        message = self._waiting.popleft()
+        self.waiting_bytes -= len(message.body)
+        self._taken.append(message)
+        return message
 
-    def done(self) -> None:
-        """Strike the message that was taken off the books: it has its fate."""
-        if self._taken is not None:
-            self._room.bytes -= len(self._taken.body)
-            self._taken = None
+    def done(self, message: Message) -> None:
+        """Strike a message that was taken off the books: it has its fate."""
+        self._taken.remove(message)
+        self._room.bytes -= len(message.body)
+
+    def put_back(self, message: Message) -> None:
+        """Let a message that was taken wait again, before all others."""
+        self._taken.remove(message)
+        self._waiting.appendleft(message)
+        self.waiting_bytes += len(message.body)
+
+    def replace(self, message: Message, parts: Sequence[Message]) -> None:
+        """Let ``parts`` wait in the place of a message that was taken, before all others."""
+        self.done(message)
+        for part in reversed(parts):
+            self._waiting.appendleft(part)
+            self._count(len(part.body))
+        self._room.make()
 
     def drop_oldest(self) -> bool:
         """Drop the oldest message that is not under way; false when there is none."""

@@ -21,13 +21,14 @@ TOO_LARGE = 413
 class Fate(Enum):
     """What becomes of a message after an attempt to deliver it.
 
-    ``REFUSE``: the backend says that it is wrong, which may be a passing fault of the backend; ``REJECT``: it will
-    never be taken.
+    ``SPLIT``: it is too large; ``REFUSE``: the backend says that it is wrong, which may be a passing fault of the
+    backend; ``REJECT``: it will never be taken.
     """
 
     DELIVERED = "delivered"
     RETRY = "retry"
     HOLD = "hold"
+    SPLIT = "split"
     REFUSE = "refuse"
     REJECT = "reject"
 
@@ -44,19 +45,19 @@ def verdict(status: int, retry_after: str | None, now_wall: float) -> Verdict:
     """Judge a complete answer.
 
     Every 2xx is a success, not 200 alone: RFC 9110 section 15.3 defines the class as "received, understood, and
-    accepted", so that to send the message again would count its flows twice. 3xx are refusals because credentials
-    do not follow a redirect.
+    accepted", so that to send the message again would count its flows twice. Credentials do not follow a redirect: a
+    3xx says nothing of the message, only that the backend is not there, and the message is kept.
 
     :param retry_after: the header of that name, seconds or a date (RFC 9110 section 10.2.3).
     :param now_wall: seconds since 1970.
     """
     if 200 <= status <= 299:
         return Verdict(Fate.DELIVERED)
-    if status in (408, 429) or 500 <= status <= 599:
+    if status in (408, 429) or 300 <= status <= 399 or 500 <= status <= 599:
         return Verdict(Fate.RETRY, _seconds(retry_after, now_wall))
     if status in (401, 403):
         return Verdict(Fate.HOLD)
-    return Verdict(Fate.REJECT if status == TOO_LARGE else Fate.REFUSE)
+    return Verdict(Fate.SPLIT if status == TOO_LARGE else Fate.REFUSE)
 
 
 def _seconds(retry_after: str | None, now_wall: float) -> float:

@@ -15,14 +15,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kproxy_tw.backoff import Uniform
-from kproxy_tw.deliver.client import DeviceSender, DeviceSessions
+from kproxy_tw.deliver.client import DeviceSender
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.queue import SharedRoom
 from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.target import Recipient, sender_id
 from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.offload import Offload
 from kproxy_tw.status import Check, EndpointStatus
 
 
@@ -31,6 +33,7 @@ class DeliveryService(Service):
 
     :param new_sessions: makes the two sessions of one device; they connect when they are first used.
     :param url: the flow endpoint.
+    :param offload: splits messages away from the reactor.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
     :param letters: has messages that the backend refuses for good.
     :param wall: seconds since 1970.
@@ -46,6 +49,7 @@ class DeliveryService(Service):
         new_sessions: Callable[[], DeviceSessions],
         url: str,
         config: DeliverConfig,
+        offload: Offload,
         keeper: Keeper | None = None,
         letters: Letters | None = None,
         wall: Callable[[], float] = time.time,
@@ -55,6 +59,7 @@ class DeliveryService(Service):
         self._new_sessions = new_sessions
         self._url = url
         self._config = config
+        self._offload = offload
         self._keeper = keeper
         self._letters = letters
         # A ledger of which records are in flight is kept by whoever counts them.
@@ -89,6 +94,7 @@ class DeliveryService(Service):
             ledger=ledger,
             config=self._config,
             room=self._room,
+            offload=self._offload,
             origin=self._new_origin(device.device_id, ledger),
             keeper=self._keeper,
             letters=self._letters,

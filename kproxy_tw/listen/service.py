@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,18 +15,13 @@ import attrs
 
 from kproxy_tw.addresses import Network
 from kproxy_tw.listen.batch import SLOTS, DatagramBatch
+from kproxy_tw.listen.drops import KernelDrops
 from kproxy_tw.listen.protocol import DatagramReceiver, FlowProtocol
 from kproxy_tw.listen.proxied import ProxiedReceiver
 from kproxy_tw.status import ListenerStatus, shown_address
 
 SO_RCVBUFFORCE = 33
 """``asm/socket.h``: like SO_RCVBUF, but above ``rmem_max`` where CAP_NET_ADMIN is there; not in :mod:`socket`."""
-
-SO_MEMINFO = 55
-"""``asm/socket.h``: memory figures of a socket; not in :mod:`socket`."""
-
-MEMINFO_DROPS = slice(8 * 4, 9 * 4)
-"""Where ``SK_MEMINFO_DROPS`` stands among the 32-bit figures of SO_MEMINFO (``linux/sock_diag.h``)."""
 
 MAX_REST_SECONDS = 0.02
 """How long an emptied socket is left alone at most, so that the next wake-up finds many datagrams, not one."""
@@ -49,6 +43,7 @@ class FlowPort(Port):
     """A UDP port that reads many datagrams per wake-up: waking up costs more than reading does.
 
     :ivar rest_seconds: how long it leaves the socket alone once it is empty.
+    :ivar drops: what the kernel could not keep for it.
     """
 
     log = Logger()
@@ -58,6 +53,7 @@ class FlowPort(Port):
         """Bind and read."""
         super().startListening()
         self._batch = DatagramBatch(self.socket)
+        self.drops = KernelDrops(self.socket)
 
     def doRead(self) -> None:
         """The socket has datagrams: leave it to a timer for as long as more come."""
@@ -102,6 +98,7 @@ class FlowPort(Port):
             total += len(datagrams)
             if len(datagrams) < SLOTS:
                 break
+        self.drops.read()
         return total
 
 
@@ -144,10 +141,12 @@ class UdpListener(Service):
         self._receiver = ProxiedReceiver(receiver, config.balancers) if config.balancers else receiver
         self._inherited = inherited
         self._ports: list[Any] = []
+        self._closed: list[ListenerStatus] = []
 
     def startService(self) -> None:
         """Bind every address, or take the sockets that are."""
         super().startService()
+        self._closed = []
         for sock in self._inherited:
             self._listen(self._adopted(sock), sock.getsockname()[0])
             sock.close()
@@ -172,6 +171,7 @@ class UdpListener(Service):
         ports, self._ports = self._ports, []
         for port in ports:
             port.read_last()
+            self._closed.append(_status(port))
             await maybeDeferred(port.stopListening)
 
     def stopService(self) -> Deferred[None]:
@@ -189,15 +189,8 @@ class UdpListener(Service):
         return [port.rest_seconds for port in self._ports]
 
     def status(self) -> tuple[ListenerStatus, ...]:
-        """One value per socket."""
-        return tuple(
-            ListenerStatus(
-                address=shown_address(port.getHost().host, port.getHost().port),
-                receive_buffer=_granted(port.socket),
-                kernel_drops=kernel_drops(port.socket),
-            )
-            for port in self._ports
-        )
+        """One value per socket, those included that are closed."""
+        return (*self._closed, *map(_status, self._ports))
 
     def _enlarge(self, port: FlowPort, host: str) -> None:
         sock: socket.socket = port.socket
@@ -244,10 +237,10 @@ def _granted(sock: socket.socket) -> int:
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
 
 
-def kernel_drops(sock: socket.socket) -> int:
-    """How many datagrams the kernel dropped because the socket's buffer was full; 0 where it cannot be asked."""
-    try:
-        figures = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO_DROPS.stop)
-    except OSError:
-        return 0
-    return int.from_bytes(figures[MEMINFO_DROPS], sys.byteorder)
+def _status(port: FlowPort) -> ListenerStatus:
+    where = port.getHost()
+    return ListenerStatus(
+        address=shown_address(where.host, where.port),
+        receive_buffer=_granted(port.socket),
+        kernel_drops=port.drops.read(),
+    )

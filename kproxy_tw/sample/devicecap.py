@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kproxy_tw.sample.plans import PlanCap
-from kproxy_tw.sample.window import CapWindow
+from kproxy_tw.sample.share import WindowShare
 
 LEAST_SECONDS = 1.0
 """Shortest time that what waits is taken to have come in; ticks are a second apart."""
@@ -22,11 +22,11 @@ class DeviceCap:
     :ivar rate: its own cap.
     """
 
-    __slots__ = ("_member", "_plan", "_taken", "_window", "rate")
+    __slots__ = ("_member", "_own", "_plan", "_taken", "rate")
 
     def __init__(self, rate: float, seconds: float, now: float, plan: PlanCap | None = None, member: int = 0) -> None:
         self.rate = rate
-        self._window = CapWindow(rate, seconds, now)
+        self._own = WindowShare(rate, seconds, now)
         self._plan = plan
         self._member = member
         self._taken = now
@@ -38,25 +38,32 @@ class DeviceCap:
 
     def allowance(self, waiting: int, now: float) -> int:
         """How many flows may go out at ``now``, while ``waiting`` would like to."""
-        if self._plan is None:
-            return self._window.allowance(now) if waiting else 0
         since = max(now - self._taken, LEAST_SECONDS)
-        level = self._plan.demand(self._member, min(self.rate, waiting / since), now)
+        level = math.inf
+        if self._plan is not None:
+            level = self._plan.demand(self._member, min(self.rate, waiting / since), now)
         if not waiting:
-            self._taken = now
+            self._took(0, now, since)
             return 0
-        self._window.rate = min(self.rate, level)
-        allowed = self._window.allowance(now)
+        allowed = self._own.allowance(waiting, now, since)
+        if self._plan is None:
+            return allowed
         if level < self.rate:
             # While others go short nobody saves up.
-            self._window.limit(level * since + 1.0)
             allowed = min(allowed, int(level * since + 1.0))
         return min(allowed, self._plan.allowance(now))
 
-    def spend(self, flows: int, now: float | None = None) -> None:
-        """``flows`` went out; a negative number was counted too many. :param now: when what waits was taken."""
-        if now is not None:
-            self._taken = now
-        self._window.spend(flows)
+    def spend(self, flows: int, waited: int, now: float) -> None:
+        """Of ``waited`` flows ``flows`` went out at ``now``, and none waits any more."""
+        self._took(waited, now, max(now - self._taken, LEAST_SECONDS))
+        self.correct(flows)
+
+    def correct(self, flows: int) -> None:
+        """``flows`` more than were counted went out, or fewer where it is negative."""
+        self._own.spend(flows)
         if self._plan is not None:
             self._plan.spend(flows)
+
+    def _took(self, waited: int, now: float, since: float) -> None:
+        self._own.came(waited, now, since)
+        self._taken = now

@@ -41,16 +41,18 @@ class PendingRecords:
 
     :param budget: shared by all devices; whoever calls :meth:`take` releases ``bytes`` when done with them.
     :param max_bytes: how much may wait here; :meth:`add` refuses what would go beyond.
+    :ivar count: records that wait.
+    :ivar flows: the most flows that they may become.
     """
 
-    __slots__ = ("_budget", "_groups", "_max_bytes", "bytes", "count", "highwater")
+    __slots__ = ("_budget", "_groups", "_max_bytes", "bytes", "count", "flows", "highwater")
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
         self._budget = budget
         self._groups: Groups = {}
         self._max_bytes = max_bytes
         self.bytes = 0
-        self.count = 0
+        self.count = self.flows = 0
         self.highwater = 0
 
     def add(self, records: RecordSet) -> bool:
@@ -63,11 +65,12 @@ class PendingRecords:
         self._groups.setdefault(records.layout, []).append(records)
         self.bytes += size
         self.count += records.count
+        self.flows += records.count * records.layout.flows_per_record
         self.highwater = max(self.highwater, self.count)
         return True
 
     def take(self) -> Groups:
         """All groups; nothing waits afterwards."""
         groups, self._groups = self._groups, {}
-        self.bytes = self.count = 0
+        self.bytes = self.count = self.flows = 0
         return groups

@@ -1,4 +1,4 @@
-"""CapWindow: how many flows a device may send now."""
+"""CapWindow: how many flows may go now, of a rate whose unused part may be used later in the same window."""
 
 from __future__ import annotations
 
@@ -35,10 +35,6 @@ class CapWindow:
         self._credit += self.rate * min(now - self._last, self._seconds)
         self._last = now
         return int(self._credit)
-
-    def limit(self, flows: float) -> None:
-        """Forget what is allowed beyond ``flows``."""
-        self._credit = min(self._credit, flows)
 
     def spend(self, flows: int) -> None:
         """``flows`` of the allowance went out."""

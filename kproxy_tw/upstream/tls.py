@@ -5,6 +5,9 @@ Certificates are read from disk when the policy is made, so that a wrong file st
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from OpenSSL import SSL, crypto
 
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.upstream.expiry import OWN, CertificateExpiry
 
 MAX_PEM_BYTES = 4 << 20
 MAX_HOSTS = 16
@@ -70,11 +74,18 @@ class OwnCertificate:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _NotingCreator:
-    """Creates connections by another creator, and notes the alert with which each one refused its server."""
+    """Creates connections by another creator; notes the alert with which each one refused its server, and until when
+    the certificate is valid that it took."""
 
-    def __init__(self, inner: IOpenSSLClientConnectionCreator, sent: WeakKeyDictionary[SSL.Connection, int]) -> None:
+    def __init__(
+        self,
+        inner: IOpenSSLClientConnectionCreator,
+        sent: WeakKeyDictionary[SSL.Connection, int],
+        taken: Callable[[float], None],
+    ) -> None:
         self._inner = inner
         self._sent = sent
+        self._taken = taken
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N802
         connection = self._inner.clientConnectionForTLS(tlsProtocol)
@@ -84,18 +95,24 @@ class _NotingCreator:
     def _note(self, connection: SSL.Connection, where: int, code: int) -> None:
         if where & SSL.SSL_CB_WRITE_ALERT == SSL.SSL_CB_WRITE_ALERT:
             self._sent[connection] = code & 0xFF
+        elif where & SSL.SSL_CB_HANDSHAKE_DONE:
+            certificate = connection.get_peer_certificate(as_cryptography=True)
+            if certificate is not None:
+                self._taken(certificate.not_valid_after_utc.timestamp())
 
 
 @implementer(IPolicyForHTTPS)
 class TlsPolicy:
     """Makes the client side of each TLS connection; one policy serves every session of the process.
 
+    :param expiry: is told of the certificates in use.
     :raises ConfigError: a file cannot be read, or holds something else than it should; names the flag.
     """
 
-    def __init__(self, config: TlsConfig) -> None:
+    def __init__(self, config: TlsConfig, expiry: CertificateExpiry | None = None) -> None:
         self._config = config
-        self._trust, self._own = _read_files(config)
+        self._expiry = expiry or CertificateExpiry(time.time)
+        self._trust, self._own = self._read()
         self._alerts_sent: WeakKeyDictionary[SSL.Connection, int] = WeakKeyDictionary()
         self._creators: dict[str, IOpenSSLClientConnectionCreator] = {}
 
@@ -113,12 +130,18 @@ class TlsPolicy:
 
         :raises ConfigError: one cannot be used; then all stays as it was.
         """
-        self._trust, self._own = _read_files(self._config)
+        self._trust, self._own = self._read()
         self._creators.clear()
 
     def reason_refused(self, connection: SSL.Connection) -> str:
         """Why ``connection`` did not take the server's certificate, in words; empty if that is not known."""
         return _ALERTS.get(self._alerts_sent.get(connection, -1), "")
+
+    def _read(self) -> tuple[Any, OwnCertificate | None]:
+        trust, own = _read_files(self._config)
+        if own is not None:
+            self._expiry.note(OWN, own.certificate.not_valid_after_utc.timestamp())
+        return trust, own
 
     def _creator(self, hostname: str) -> IOpenSSLClientConnectionCreator:
         options: dict[str, object] = {"raiseMinimumTo": TLSVersion.TLSv1_2}
@@ -129,7 +152,7 @@ class TlsPolicy:
                 "extraCertChain": self._own.chain,
             }
         inner = optionsForClientTLS(hostname, trustRoot=self._trust, extraCertificateOptions=options)
-        return _NotingCreator(inner, self._alerts_sent)
+        return _NotingCreator(inner, self._alerts_sent, partial(self._expiry.note, hostname))
 
 
 def _read_files(config: TlsConfig) -> tuple[Any, OwnCertificate | None]:

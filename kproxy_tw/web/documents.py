@@ -25,6 +25,9 @@ from kproxy_tw.web.text import moment, utc_time
 Document = dict[str, object]
 
 
+DAY = 86400
+
+
 def encode(document: Document, *, pretty: bool = False) -> bytes:
     """JSON in ASCII, safe to be pasted into HTML; on one line, or indented with ``pretty``."""
     separators = None if pretty else (",", ":")
@@ -59,6 +62,10 @@ def status(daemon: DaemonStatus) -> Document:
             for listener in daemon.listeners
         ],
         "Streams": _streams(daemon.streams),
+        "Certificates": [
+            {"Name": name, "NotAfter": utc_time(not_after), "DaysLeft": int((not_after - daemon.now) // DAY)}
+            for name, not_after in daemon.certificates.items()
+        ],
         "Spool": dict(daemon.spool),
         "Polling": polling_document(daemon.polling),
         "Totals": daemon.totals.as_json(),

@@ -122,6 +122,8 @@ def _messages(ledgers: Mapping[str, Ledger]) -> Metric:
     for device, ledger in ledgers.items():
         messages.add_metric([device, "sent"], ledger.messages_sent)
         messages.add_metric([device, "retried"], ledger.messages_retried)
+        messages.add_metric([device, "split"], ledger.messages_split)
+        messages.add_metric([device, "dead_letter"], ledger.dead_letters)
     return messages
 
 
@@ -138,7 +140,14 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     lines = CounterMetricFamily("kproxy_log_lines_lost", "Log lines that their sink did not take.", labels=["sink"])
     for sink, count in daemon.log_lines_lost.items():
         lines.add_metric([sink], count)
-    yield from (drops, buffers, connected, lines)
+    expiry = GaugeMetricFamily(
+        "kproxy_certificate_expiry_timestamp_seconds",
+        "Until when a certificate towards the backend is valid, in seconds since 1970.",
+        labels=["certificate"],
+    )
+    for name, not_after in daemon.certificates.items():
+        expiry.add_metric([safe_text(name)], not_after)
+    yield from (drops, buffers, connected, lines, expiry)
     yield GaugeMetricFamily("kproxy_spool_bytes", "Bytes that wait to be sent.", daemon.spool.get("Bytes", 0))
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
 

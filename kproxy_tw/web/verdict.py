@@ -21,6 +21,7 @@ def verdict(snapshot: Snapshot) -> Verdict:
     """Judge the whole."""
     daemon, devices, checks = snapshot.daemon, snapshot.devices, snapshot.checks
     points = [Point(safe_text(reason), "#checks") for reason in failing_reasons(checks)]
+    points += [Point(safe_text(f"{check.name}: {check.detail}"), "#checks") for check in checks if check.warning]
     points += _daemon_points(daemon, checks)
     points += [point for device in devices for point in _device_points(device, daemon.now)]
     if snapshot.unregistered:

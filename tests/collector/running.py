@@ -64,10 +64,15 @@ class Running:
         return await self.request("GET", path, headers={})
 
     async def post_flows(
-        self, body: bytes, sender: str = "1:edge:101", sid: str = "0", encoding: str = "gzip"
+        self,
+        body: bytes,
+        sender: str = "1:edge:101",
+        sid: str = "0",
+        encoding: str = "gzip",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """POST a body to /chf."""
-        extra = {"Content-Encoding": encoding} if encoding else {}
+        extra = ({"Content-Encoding": encoding} if encoding else {}) | dict(headers or {})
         return await self.request("POST", f"/chf?sid={sid}&sender_id={sender}", body, {**HEADERS, **extra})
 
 

@@ -33,13 +33,14 @@ class SlowDisk:
         self.go_on = threading.Event()
         self.error: Exception | None = None
 
-    def write(self, messages: Sequence[Message]) -> None:
+    def write(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Store, or fail where an error is set."""
         self.writing.set()
         assert self.go_on.wait(WAIT)
         if self.error is not None:
             raise self.error
         self.groups.append(len(messages))
+        return []
 
 
 @pytest.fixture

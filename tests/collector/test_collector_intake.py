@@ -184,6 +184,20 @@ async def test_fifty_at_once(collector: Running) -> None:
 
 
 @ensureDeferred
+async def test_a_message_of_which_a_half_is_stored_is_only_taken_in_halves(collector: Running) -> None:
+    """413 makes its sender split it again; the half that is there already is answered 200 and not stored twice."""
+    name = "0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11:101:1"
+    whole, halves = [flow(inBytes=10), flow(inBytes=32)], (flow(inBytes=10), flow(inBytes=32))
+    statuses = []
+    for part, flows in ((":1", halves[:1]), ("", whole), (":1", halves[:1]), (":2", halves[1:]), ("", whole)):
+        answer = await collector.post_flows(gzipped(list(flows)), headers={"X-Kproxy-Batch": name + part})
+        statuses.append(answer.status)
+    assert statuses == [200, 413, 200, 200, 200]
+    (total,) = (await collector.get("/totals")).json["Devices"]
+    assert (total["Flows"], total["InBytes"]) == (2, 42)
+
+
+@ensureDeferred
 async def test_side_inputs(collector: Running) -> None:
     """/tsdb and /dns check and count what they get."""
     metric = b'[{"metric": "chf.x", "timestamp": 1, "value": 2, "tags": {}}]'
@@ -193,6 +207,8 @@ async def test_side_inputs(collector: Running) -> None:
         assert (await collector.request("POST", path, bad)).status == 400
     metrics = (await collector.get("/metrics")).body.decode()
     assert "kcollect_tsdb_values_total 1.0" in metrics
+    (latest,) = (await collector.get("/tsdb")).json
+    assert latest == {"metric": "chf.x", "timestamp": 1, "value": 2, "tags": {}}
     assert "kcollect_dns_answers_total 2.0" in metrics
 
 

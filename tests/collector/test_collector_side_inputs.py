@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kproxy_tw.collector.bounded_json import dump_json, dump_json_list, parse_json
 from kproxy_tw.collector.budget import Budget, OverBudget
-from kproxy_tw.collector.side_inputs import count_dns, count_metrics
+from kproxy_tw.collector.side_inputs import LatestMetrics, count_dns, parse_metrics
 from kproxy_tw.errors import MalformedInput
 
 METRIC = {"metric": "chf.client_Total", "timestamp": 1767225600, "value": 12, "tags": {"cid": "1"}}
@@ -25,8 +25,18 @@ DNS_ANSWER = (
 
 def test_metrics_are_counted() -> None:
     """Each item of the array counts."""
-    assert count_metrics(json.dumps([METRIC, METRIC]).encode()) == 2
-    assert count_metrics(b"[]") == 0
+    assert parse_metrics(json.dumps([METRIC, METRIC]).encode()) == [METRIC, METRIC]
+    assert parse_metrics(b"[]") == []
+
+
+def test_the_last_value_of_each_metric_is_kept() -> None:
+    """Tags tell metrics apart; the oldest makes room."""
+    latest = LatestMetrics(most=2)
+    other = METRIC | {"tags": {"cid": "2"}}
+    latest.keep([METRIC, other, METRIC | {"value": 13}])
+    assert latest.all() == [other, METRIC | {"value": 13}]
+    latest.keep([METRIC | {"metric": "chf.new"}])
+    assert [each["metric"] for each in latest.all()] == ["chf.client_Total", "chf.new"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +57,7 @@ def test_metrics_are_counted() -> None:
 def test_bad_metrics(body: bytes) -> None:
     """Anything else is malformed, whatever its depth."""
     with pytest.raises(MalformedInput):
-        count_metrics(body)
+        parse_metrics(body)
 
 
 def test_dns_answers_are_counted() -> None:

@@ -22,9 +22,11 @@ from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
+from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.testing.offload import inline
 from kproxy_tw.testing.upstream import Line, RecordingSession
-from tests.deliver.sending import GOOD, Letters, status
+from tests.deliver.sending import GOOD, Letters, columns, plain_flows, status
 
 RUN = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
 EDGE = Device(device_id=7, company_id=1, name="edge")
@@ -71,6 +73,7 @@ class Disk:
             ledger=lambda _origin: self.ledger,
             live=self.live,
             config=DeliverConfig(backoff_seconds=0.05),
+            offload=inline,
             wall=lambda: 1e9,
             letters=self.letters,
             uniform=lambda _low, high: min(high, 0.05),
@@ -179,7 +182,7 @@ async def test_messages_of_a_device_that_is_gone_are_dropped_as_such(tmp_path: P
 
 @pytest_twisted.ensureDeferred
 async def test_a_message_that_is_refused_is_not_sent_for_ever(tmp_path: Path) -> None:
-    """413 is for good; what stands behind it goes on."""
+    """413 is for good where there are no halves; what stands behind it goes on."""
     disk = Disk(tmp_path, status(413))
     disk.spool.startService()
     disk.give_up(1, 2)
@@ -188,6 +191,32 @@ async def test_a_message_that_is_refused_is_not_sent_for_ever(tmp_path: Path) ->
     assert disk.ledger.records_dropped["rejected"] == 3
     assert disk.letters.kept == [(b"1." * 20, 413)]
     await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_on_disk_that_is_too_large_goes_in_halves(tmp_path: Path) -> None:
+    """They are on the disk before the whole is struck off, and a restart in between sends them under the same names."""
+    disk = Disk(tmp_path, status(413), otherwise=status(503))
+    disk.spool.startService()
+    disk.ledger.receive(8)
+    body = encode(plain_flows(8), device_id=7, column_ids={})
+    assert disk.spool.take_over(Message(body, 8, reactor.seconds(), BatchId(RUN, 7, 1)))
+    disk.backlog.startService()
+    await disk.until(lambda: disk.ledger.messages_split == 1 and disk.spool.waiting().messages == 2)
+    await disk.stop()
+    assert (disk.ledger.records_in_flight, disk.ledger.balanced()) == (8, True)
+    again = Disk(tmp_path)
+    again.spool.startService()
+    assert again.ledger.records_in_flight == 8
+    again.backlog.startService()
+    await again.until(lambda: again.ledger.records_forwarded == 8)
+    names = [request.headers["X-Kproxy-Batch"] for request in again.session.requests]
+    assert names == [f"{RUN}:7:1:1", f"{RUN}:7:1:2"]
+    assert [columns(request.body or b"")["in_bytes"] for request in again.session.requests] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+    ]
+    await again.stop()
 
 
 @pytest_twisted.ensureDeferred

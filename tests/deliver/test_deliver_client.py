@@ -10,9 +10,10 @@ from twisted.logger import LogEvent, capturedLogs
 import pytest
 
 from kproxy_tw.errors import UpstreamError
+from kproxy_tw.kflow.encode import encode
 from kproxy_tw.testing.upstream import Line
 from kproxy_tw.upstream.answer import HttpAnswer
-from tests.deliver.sending import GOOD, Sending, later, status
+from tests.deliver.sending import GOOD, ORIGIN, Sending, columns, later, plain_flows, status
 
 
 def test_message_is_posted_as_the_backend_wants_it() -> None:
@@ -46,7 +47,9 @@ def test_one_post_at_a_time_in_order() -> None:
     assert (sending.ledger.records_forwarded, sending.ledger.messages_sent) == (30, 3)
 
 
-@pytest.mark.parametrize("trouble", [status(408), status(429), status(500), status(503), UpstreamError("refused")])
+@pytest.mark.parametrize(
+    "trouble", [status(302), status(408), status(429), status(500), status(503), UpstreamError("refused")]
+)
 def test_passing_trouble_is_retried_with_growing_waits_before_anything_newer(trouble: Line) -> None:
     """Attempts at 0, 1, 3 and 7 seconds, always the same message, then the newer one."""
     sending = Sending(trouble, trouble, trouble, GOOD, GOOD)
@@ -87,7 +90,7 @@ def test_refused_credentials_hold_everything_with_one_probe_a_minute(code: int) 
     assert (sending.ledger.records_forwarded, sending.sender.status().problem) == (20, "")
 
 
-@pytest.mark.parametrize("code", [302, 400, 404, 422])
+@pytest.mark.parametrize("code", [400, 404, 422])
 def test_refused_message_is_tried_three_times_over_ten_minutes_and_set_aside(code: int) -> None:
     """It holds up nothing, keeps its id, and is counted when the last try has failed."""
     sending = Sending(status(code), GOOD, status(code), status(code))
@@ -114,12 +117,91 @@ def test_a_refusal_that_passes_loses_nothing() -> None:
     assert (sending.ledger.records_forwarded, sending.letters.kept) == (10, [])
 
 
-def test_a_message_that_is_too_large_is_set_aside_at_once() -> None:
-    """No wait makes it smaller."""
+def test_a_message_that_is_too_large_goes_in_halves() -> None:
+    """Nothing of it is lost, nothing sent twice; each half has a name of its own, and records of its own."""
+    flows = plain_flows(8)
+    body = encode(flows, device_id=7, column_ids={})
+    sending = Sending(status(413), otherwise=GOOD)
+    sending.submit(body, flows=8)
+    first, second = sending.sent[1:]
+    assert [columns(half or b"")["in_bytes"] for half in (first, second)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    names = [request.headers["X-Kproxy-Batch"].rpartition(f"{ORIGIN[0]}:7:")[2] for request in sending.flow.requests]
+    assert names == ["1", "1:1", "1:2"]
+    ledger = sending.ledger
+    assert (ledger.records_forwarded, ledger.records_in_flight, ledger.balanced()) == (8, 0, True)
+    assert (ledger.messages_split, ledger.messages_sent, ledger.dead_letters) == (1, 2, 0)
+    assert sending.sender.status().problem == ""
+
+
+def test_a_flow_that_is_too_large_alone_is_set_aside_and_the_others_arrive() -> None:
+    """A backend that takes no message with the flow of 5 bytes: it is found by halving, and is all that is lost."""
+    sending = Sending(otherwise=lambda asked: status(413 if 5 in columns(asked.body or b"")["in_bytes"] else 200))
+    sending.submit(encode(plain_flows(8), device_id=7, column_ids={}), flows=8)
+    ((letter, code),) = sending.letters.kept
+    assert (columns(letter)["in_bytes"], code) == ([5], 413)
+    ledger = sending.ledger
+    assert (ledger.records_forwarded, ledger.records_dropped["rejected"], ledger.balanced()) == (7, 1, True)
+    assert (ledger.messages_split, ledger.dead_letters) == (3, 1)
+    names = [request.headers["X-Kproxy-Batch"] for request in sending.flow.requests]
+    assert len(set(names)) == len(names) == 7
+
+
+def test_what_cannot_be_read_cannot_be_split() -> None:
+    """It is set aside at once: no wait makes it smaller."""
     sending = Sending(status(413), GOOD)
     sending.submit(b"1", b"2")
     assert (sending.letters.kept, sending.sent) == ([(b"1", 413)], [b"1", b"2"])
     assert sending.ledger.records_dropped["rejected"] == 10
+
+
+def test_a_stop_while_a_message_is_split_keeps_the_whole() -> None:
+    """The halves are made in a thread; the deadline does not wait for it."""
+    sending = Sending(status(413), offload=lambda _work: later())
+    sending.submit(encode(plain_flows(8), device_id=7, column_ids={}), flows=8)
+    sending.drain(8.0)
+    sending.clock.advance(8)
+    assert (sending.ledger.records_dropped["shutdown"], sending.ledger.balanced()) == (8, True)
+
+
+def test_as_many_posts_as_allowed_while_more_waits() -> None:
+    """Three connections carry three messages at the same time, and the fourth waits for the first that is free."""
+    slow, other, third = later(), later(), later()
+    sending = Sending(slow, GOOD, further=(other, third), concurrent_posts=3)
+    sending.submit(b"1", b"2", b"3", b"4")
+    assert [session.requests[0].body for session in (sending.flow, *sending.further)] == [b"1", b"2", b"3"]
+    slow.callback(HttpAnswer(status=200))
+    assert sending.sent == [b"1", b"4"]
+    other.callback(HttpAnswer(status=200))
+    third.callback(HttpAnswer(status=200))
+    assert (sending.ledger.records_forwarded, len(sending.further)) == (40, 2)
+    drained = sending.drain()
+    assert drained.called
+    assert all(session.closed for session in sending.further)
+
+
+def test_a_backend_in_trouble_gets_one_attempt_at_a_time() -> None:
+    """What a further connection could not deliver goes back into the queue, and the first one probes alone."""
+    slow, other = later(), later()
+    sending = Sending(slow, status(503), otherwise=GOOD, further=(other,), concurrent_posts=2)
+    sending.submit(b"1", b"2", b"3")
+    other.callback(HttpAnswer(status=503))
+    assert (sending.sent, len(sending.further[0].requests)) == ([b"1"], 1)
+    slow.callback(HttpAnswer(status=200))
+    assert (sending.sent, len(sending.further[0].requests)) == ([b"1", b"2"], 1)
+    sending.clock.advance(1)
+    assert sending.sent == [b"1", b"2", b"2", b"3"]
+    assert (sending.ledger.records_forwarded, sending.ledger.balanced()) == (30, True)
+
+
+def test_the_deadline_ends_all_attempts() -> None:
+    """However many were under way, each message gets its fate."""
+    sending = Sending(later(), further=(later(), later()), concurrent_posts=3)
+    sending.submit(b"1", b"2", b"3", b"4")
+    drained = sending.drain(8.0)
+    sending.clock.advance(8)
+    assert drained.called
+    assert (sending.ledger.records_dropped["shutdown"], sending.ledger.balanced()) == (40, True)
+    assert sending.clock.getDelayedCalls() == []
 
 
 def test_refused_messages_take_bounded_room() -> None:

@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificate
 from pytest_twisted import ensureDeferred
 
-from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.devices.device import Device
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.testing.certificates import Authority
+from kproxy_tw.testing.offload import inline
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
@@ -72,9 +73,10 @@ def service(port: Any, authority: Authority, directory: Path) -> DeliveryService
 
     return DeliveryService(
         reactor=reactor,
-        new_sessions=lambda: DeviceSessions(flow=session(), snmp=session()),
+        new_sessions=lambda: DeviceSessions(flow=session(), snmp=session(), further=session),
         url=f"https://localhost:{port.getHost().port}/chf",
         config=DeliverConfig(backoff_seconds=0.05),
+        offload=inline,
     )
 
 

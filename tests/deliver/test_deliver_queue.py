@@ -38,16 +38,31 @@ def test_oldest_message_not_under_way_gives_way() -> None:
     assert (len(full), full.bytes, full.highwater, full.oldest) == (3, 30, 3, message(0))
 
 
-def test_messages_come_out_in_order_and_the_one_taken_until_done() -> None:
-    """Taking twice gives the same message, as a retry needs it."""
+def test_messages_come_out_in_order_and_stay_in_the_books_until_done() -> None:
+    """One that is put back is the first to come out again."""
     some = queue([])
-    for number in range(2):
+    for number in range(3):
         some.push(message(number))
-    assert [some.take(), some.take()] == [message(0), message(0)]
-    some.done()
-    assert some.take() == message(1)
-    some.done()
-    assert (some.take(), len(some), some.bytes) == (None, 0, 0)
+    assert [some.take(), some.take()] == [message(0), message(1)]
+    assert (len(some), some.waiting, some.bytes) == (3, 1, 30)
+    some.put_back(message(0))
+    some.done(message(1))
+    assert [some.take(), some.take(), some.take()] == [message(0), message(2), None]
+    some.done(message(2))
+    some.done(message(0))
+    assert (len(some), some.bytes) == (0, 0)
+
+
+def test_parts_take_the_place_of_a_message() -> None:
+    """In their order, before what waits."""
+    room = SharedRoom(1000)
+    some = queue([], room=room, max_messages=9)
+    some.push(message(0, size=30))
+    some.push(message(1))
+    assert some.take() == message(0, size=30)
+    some.replace(message(0, size=30), [message(7, size=16), message(8, size=15)])
+    assert (some.bytes, room.bytes) == (41, 41)
+    assert [some.take(), some.take(), some.take()] == [message(7, size=16), message(8, size=15), message(1)]
 
 
 def test_bytes_are_bounded_and_a_message_too_large_is_dropped_itself() -> None:
@@ -80,13 +95,17 @@ def test_books_hold_whatever_happens(steps: list[tuple[int, int]]) -> None:
     room = SharedRoom(150)
     queues = [queue(dropped, room=room, max_messages=4, max_bytes=100) for _ in range(2)]
     pushed, left = 0, 0
+    out: dict[MessageQueue, list[Message]] = {each: [] for each in queues}
     for action, size in steps:
         chosen = queues[size % 2]
-        if action == 0 and chosen.take() is not None:
-            chosen.done()
+        taken = out[chosen]
+        if action == 0 and taken:
+            chosen.done(taken.pop())
             left += 1
-        elif action == 1:
-            chosen.take()
+        elif action == 1 and (message_out := chosen.take()) is not None:
+            taken.append(message_out)
+        elif action == 1 and taken:
+            chosen.put_back(taken.pop())
         elif action == 2 and size > 50:
             left += len(chosen.clear())
         elif action > 2:

@@ -15,9 +15,9 @@ NOW = 1_700_000_000.0
 
 def test_every_status_has_the_fate_of_its_class() -> None:
     """The table of fates, over every status there can be."""
-    retry, hold = {408, 429, *range(500, 600)}, {401, 403}
+    retry, hold = {408, 429, *range(300, 400), *range(500, 600)}, {401, 403}
     for status in range(100, 600):
-        expected = Fate.REJECT if status == 413 else Fate.REFUSE
+        expected = Fate.SPLIT if status == 413 else Fate.REFUSE
         if status in range(200, 300):
             expected = Fate.DELIVERED
         if status in retry:

@@ -10,13 +10,14 @@ from twisted.internet.task import Clock
 
 import attrs
 
-from kproxy_tw.deliver.client import DeviceSessions
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.testing.offload import inline
 from kproxy_tw.testing.upstream import Line, RecordingSession
 from kproxy_tw.upstream.answer import HttpAnswer
 from tests.deliver.sending import GOOD, later, status
@@ -37,7 +38,8 @@ class Delivering:
             reactor=self.clock,
             new_sessions=self._new_sessions,
             url="https://flow.example.com/chf",
-            config=DeliverConfig(**limits),
+            config=DeliverConfig(**{"concurrent_posts": 1} | limits),
+            offload=inline,
             wall=self.clock.seconds,
             uniform=lambda _low, high: high,
         )
@@ -45,7 +47,9 @@ class Delivering:
 
     def _new_sessions(self) -> DeviceSessions:
         line = self._lines.pop(0)
-        self.sessions.append(DeviceSessions(flow=RecordingSession(otherwise=line), snmp=RecordingSession()))
+        self.sessions.append(
+            DeviceSessions(flow=RecordingSession(otherwise=line), snmp=RecordingSession(), further=RecordingSession)
+        )
         return self.sessions[-1]
 
     def submit(self, device: Device, *bodies: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,13 +16,8 @@ from twisted.logger import capturedLogs
 import pytest
 import pytest_twisted
 
-from kproxy_tw.listen.service import (
-    SO_RCVBUFFORCE,
-    ListenConfig,
-    UdpListener,
-    enlarge_receive_buffer,
-    kernel_drops,
-)
+from kproxy_tw.listen.drops import WRAPS, KernelDrops, kernel_count
+from kproxy_tw.listen.service import SO_RCVBUFFORCE, ListenConfig, UdpListener, enlarge_receive_buffer
 
 Datagrams = list[tuple[bytes, str, int]]
 
@@ -96,6 +92,51 @@ async def test_what_the_kernel_drops_is_known_to_the_datagram() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_each_listener_knows_its_own_drops_also_when_it_is_closed() -> None:
+    """Two sockets, one flooded more: sent = read + dropped of each; and the kernel's own word, hung on a datagram."""
+    datagrams: Datagrams = []
+    service = listener(datagrams, "127.0.0.1", "::1", receive_buffer=64 << 10)
+    ports = [int(status.address.rpartition(":")[2]) for status in service.status()]
+    sent = {"127.0.0.1": 700, "::1": 300}
+    for (address, count), port, family in zip(sent.items(), ports, (socket.AF_INET, socket.AF_INET6), strict=True):
+        with sender(family) as sock:
+            for _datagram in range(count):
+                sock.sendto(b"x" * 1400, (address, port))
+    await deferLater(reactor, 0.1)
+    await service.stopService()
+    for (address, count), status in zip(sent.items(), service.status(), strict=True):
+        came = sum(source == address for _data, source, _port in datagrams)
+        assert status.kernel_drops > 0
+        assert came + status.kernel_drops == count
+
+
+def test_the_counter_is_the_one_that_the_kernel_hangs_on_datagrams() -> None:
+    """SO_RXQ_OVFL says the same, one datagram later."""
+    rxq_ovfl = 40
+    with sender() as sock, sender() as receiver:
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
+        receiver.setsockopt(socket.SOL_SOCKET, rxq_ovfl, 1)
+        receiver.bind(("127.0.0.1", 0))
+        for _datagram in range(300):
+            sock.sendto(b"x" * 1400, receiver.getsockname())
+        drops = KernelDrops(receiver)
+        seen = [receiver.recvmsg(1500, 64, socket.MSG_DONTWAIT) for _ in range(300 - drops.read())]
+        sock.sendto(b"y", receiver.getsockname())
+        ((_level, kind, told),) = receiver.recvmsg(1500, 64)[1]
+        assert (kind, int.from_bytes(told, sys.byteorder)) == (rxq_ovfl, drops.total)
+        assert len(seen) + drops.total == 300
+
+
+def test_the_counter_may_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has 32 bits; the total has more."""
+    counts = iter((WRAPS - 5, 7))
+    monkeypatch.setattr("kproxy_tw.listen.drops.kernel_count", lambda _socket: next(counts))
+    with sender() as sock:
+        drops = KernelDrops(sock)
+        assert (drops.read(), drops.read()) == (WRAPS - 5, WRAPS + 7)
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_port_in_use_is_refused() -> None:
     """Two listeners cannot share a port unnoticed."""
     first = listener([], "127.0.0.1")
@@ -109,7 +150,8 @@ def test_sockets_that_cannot_tell_count_no_drops() -> None:
     """Where SO_MEMINFO is not offered the count is 0, not an error."""
     with socket.socket() as closed:
         pass
-    assert kernel_drops(closed) == 0
+    drops = KernelDrops(closed)
+    assert (kernel_count(closed), drops.read()) == (None, 0)
 
 
 @pytest_twisted.ensureDeferred

@@ -42,7 +42,7 @@ def run(offers: list[list[int]], plan_fps: float, *, own: float = 4000.0) -> lis
             flows = min(cap.allowance(waiting[member], now), waiting[member])
             sent[member].append(flows)
             if flows:
-                cap.spend(flows, now)
+                cap.spend(flows, waiting[member], now)
                 waiting[member] = 0
     return sent
 

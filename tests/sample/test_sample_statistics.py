@@ -38,8 +38,9 @@ def estimate_over_truth(seed: int, times: int) -> npt.NDArray[np.float64]:
         flows = heavy_flows(int(times * CAP * share), random)
         estimate += sent(device, flows, float(second))[1].sum(axis=1)
         truth += RATE * np.array([len(flows), flows["bytes"].sum(), flows["packets"].sum()], np.float64)
-    # What the first second leaves unused is the second's: both together send the cap twice.
-    assert device.ledger.records_sampled_out == 2 * CAP * (times - 1)
+    # The window has room for an uneven second; the two together stay near twice the cap.
+    kept = device.ledger.records_received - device.ledger.records_sampled_out
+    assert 1.9 * CAP <= kept <= 2.5 * CAP
     return estimate / truth
 
 

@@ -61,13 +61,3 @@ def test_a_shared_allowance_keeps_a_second_over_the_end_of_a_window() -> None:
     """Devices of a plan tick at different moments: those just after the end of a window must not find it empty."""
     window = CapWindow(rate=100, seconds=15, now=0, carry=1.0)
     assert [window.allowance(14), window.allowance(15)] == [1500, 200]
-
-
-def test_a_limit_takes_what_was_saved() -> None:
-    """Only down, never up."""
-    window = CapWindow(rate=100, seconds=15, now=0)
-    window.allowance(9)
-    window.limit(150)
-    assert window.allowance(9) == 150
-    window.limit(500)
-    assert window.allowance(9) == 150

@@ -31,6 +31,8 @@ LEDGER_KEYS = {
     "MessagesSent": int,
     "BytesSent": int,
     "MessagesRetried": int,
+    "MessagesSplit": int,
+    "DeadLetters": int,
 }
 
 

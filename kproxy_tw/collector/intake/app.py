@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from kproxy_tw.collector.answers import Refused, answer_json, header_values, query_text
+from kproxy_tw.collector.answers import Refused, answer, answer_json, header_values, query_text, wants_pretty
 from kproxy_tw.collector.batches import BatchName, parse_batch
+from kproxy_tw.collector.bounded_json import dump_json
 from kproxy_tw.collector.budget import Budget
 from kproxy_tw.collector.commits import CommitQueue
 from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.devices import Device, DeviceDirectory
 from kproxy_tw.collector.message import Message, Sender, accept, check_sid, parse_sender
-from kproxy_tw.collector.side_inputs import count_dns, count_metrics
+from kproxy_tw.collector.side_inputs import LatestMetrics, count_dns, parse_metrics
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.kflow.decode import decode_body
 from kproxy_tw.offload import Offload
@@ -88,6 +89,7 @@ class FlowIntake:
         self._offload = offload
         self._reactor = reactor
         self._now = now
+        self._metrics = LatestMetrics()
         self._decoding = Budget("bodies", count=MAX_DECODING, size=MAX_DECODING_BYTES)
 
     async def chf(self, request: Any) -> bytes:
@@ -104,11 +106,17 @@ class FlowIntake:
         return answer_json(request, {"stored": message.batch.length})
 
     async def tsdb(self, request: Any) -> bytes:
-        """Take an agent's own metrics: they are checked and counted."""
+        """Take an agent's own metrics: they are checked and counted, and the last of each is kept."""
         body = request.content.getvalue()
-        count = await self._offload(lambda: count_metrics(body))
-        self._counts.metrics.inc(count)
-        return answer_json(request, {"taken": count})
+        items = await self._offload(lambda: parse_metrics(body))
+        self._metrics.keep(items)
+        self._counts.metrics.inc(len(items))
+        return answer_json(request, {"taken": len(items)})
+
+    async def latest_metrics(self, request: Any) -> bytes:
+        """Show the last value of each metric, as agents send them."""
+        items = self._metrics.all()
+        return answer(request, await self._offload(lambda: dump_json(items, pretty=wants_pretty(request)) + b"\n"))
 
     async def dns(self, request: Any) -> bytes:
         """Take observed DNS answers: they are checked and counted."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -18,18 +19,20 @@ from twisted.logger import Logger
 import attrs
 
 from kproxy_tw.backoff import Uniform
-from kproxy_tw.deliver.client import BATCH_HEADER, HEADERS
+from kproxy_tw.deliver.attempt import Outcome, attempt
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Letters, NoLetters
+from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.parking import TRIES, TRY_SECONDS
-from kproxy_tw.deliver.retry import Backoff, Fate, Verdict, verdict
+from kproxy_tw.deliver.retry import Backoff, Fate, Verdict
+from kproxy_tw.deliver.split import split
 from kproxy_tw.deliver.spool.record import BatchId, Origin
 from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Stored
-from kproxy_tw.deliver.target import Recipient, sender_id, target
-from kproxy_tw.errors import UpstreamError
+from kproxy_tw.deliver.target import Recipient, sender_id
 from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.offload import Offload
 
 TAKE_BYTES = 1 << 20
 """Read from the disk at once."""
@@ -74,6 +77,7 @@ class BacklogService(Service):
     :param knows_devices: whether there is a device list at all.
     :param ledger: where the flows of an origin stand.
     :param live: what is delivered beside it.
+    :param offload: splits messages away from the reactor.
     :param wall: seconds since 1970.
     :param letters: has messages that the backend refuses for good.
     :param uniform: draws the jitter of the waits.
@@ -93,6 +97,7 @@ class BacklogService(Service):
         ledger: Callable[[Origin], Ledger],
         live: Delivering,
         config: DeliverConfig,
+        offload: Offload,
         wall: Callable[[], float],
         letters: Letters | None = None,
         uniform: Uniform = random.uniform,
@@ -106,12 +111,12 @@ class BacklogService(Service):
         self._ledger = ledger
         self._live = live
         self._config = config
+        self._offload = offload
         self._wall = wall
         self._uniform = uniform
         self._letters = letters or NoLetters()
         self._refused: deque[_Refused] = deque()
         self._tries: dict[BatchId, int] = {}
-        self._last_status = 0
         self._readings: deque[tuple[float, int]] = deque()
         self._loop: Deferred[None] | None = None
 
@@ -149,38 +154,60 @@ class BacklogService(Service):
         taken = deque(await self._next())
         try:
             while taken:
-                said = await self._attempt(taken[0])
-                if said.fate in (Fate.RETRY, Fate.HOLD):
+                outcome = await self._attempt(taken[0])
+                if outcome.fate in (Fate.RETRY, Fate.HOLD):
                     self._ledger(taken[0].record.batch.origin).messages_retried += 1
-                    return self._config.hold_seconds if said.fate is Fate.HOLD else said.wait + backoff.next()
+                    hold = self._config.hold_seconds
+                    return hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()
+                if not await self._settle(taken[0], outcome):
+                    return IDLE_SECONDS
                 stored = taken.popleft()
-                if said.fate is not Fate.REFUSE or not self._again_later(stored):
-                    self._end(stored, said)
                 await self._sleep(self._pause(len(stored.record.body)))
         finally:
             self._spool.give_back(taken)
         return 0
 
-    async def _attempt(self, stored: Stored) -> Verdict:
+    async def _attempt(self, stored: Stored) -> Outcome:
         """Try one message."""
         record = stored.record
         recipient = self._recipient(record.batch.device_id)
         if recipient is None:
-            return Verdict(Fate.REJECT)
-        try:
-            answer = await self._session.request(
-                "POST",
-                target(self._url, sender_id(recipient)),
-                body=record.body,
-                headers=HEADERS | {BATCH_HEADER: str(record.batch)},
-                seconds=self._config.post_seconds,
-                limit=self._config.max_answer_bytes,
-            )
-        except UpstreamError:
-            return Verdict(Fate.RETRY)
-        said = verdict(answer.status, answer.headers.get("retry-after"), self._wall())
-        self._last_status = answer.status
-        return said
+            return Outcome(Verdict(Fate.REJECT), 0, "its device is not registered")
+        return await attempt(
+            self._session,
+            self._url,
+            sender_id=sender_id(recipient),
+            batch=record.batch,
+            body=record.body,
+            config=self._config,
+            wall=self._wall,
+        )
+
+    async def _settle(self, stored: Stored, outcome: Outcome) -> bool:
+        """The backend has taken a message, or refused it. False: its halves find no room yet."""
+        if outcome.fate is Fate.SPLIT:
+            halves = await self._offload(partial(split, self._message(stored)))
+            if halves:
+                return self._replace(stored, halves)
+        elif outcome.fate is Fate.REFUSE and self._again_later(stored):
+            return True
+        self._end(stored, outcome)
+        return True
+
+    def _message(self, stored: Stored) -> Message:
+        record = stored.record
+        age = self._wall() - record.created_ms / 1000
+        return Message(record.body, record.flows, self._reactor.seconds() - age, record.batch)
+
+    def _replace(self, stored: Stored, halves: Sequence[Message]) -> bool:
+        """Let the disk keep the halves instead of the whole: they are written before it is struck off."""
+        if not self._spool.has_room(sum(len(half.body) for half in halves)):
+            return False
+        for half in halves:
+            self._spool.take_over(half)
+        self._ledger(stored.record.batch.origin).messages_split += 1
+        self._spool.done(stored)
+        return True
 
     async def _next(self) -> Sequence[Stored]:
         """What was refused long enough ago, or else the oldest of the disk."""
@@ -199,26 +226,24 @@ class BacklogService(Service):
         self._refused.append(_Refused(self._reactor.seconds() + TRY_SECONDS, stored))
         return True
 
-    def _end(self, stored: Stored, said: Verdict) -> None:
+    def _end(self, stored: Stored, outcome: Outcome) -> None:
         """Book the fate of a message, and let the disk forget it."""
         record = stored.record
         ledger = self._ledger(record.batch.origin)
         self._tries.pop(record.batch, None)
         self._spool.done(stored)
-        if said.fate is Fate.DELIVERED:
+        if outcome.fate is Fate.DELIVERED:
             ledger.forward(record.flows)
             ledger.messages_sent += 1
             ledger.bytes_sent += len(record.body)
-        elif self._recipient(record.batch.device_id) is None:
+        elif outcome.fate is Fate.REJECT:
             ledger.drop("unregistered", record.flows)
         else:
             ledger.drop("rejected", record.flows)
-            self._letters.keep(record.batch, record.body, self._last_status)
-            self.log.error(
-                "a message of device {device} is lost: the backend answered {status}",
-                device=record.batch.device_id,
-                status=self._last_status,
-            )
+            ledger.dead_letters += 1
+            self._letters.keep(record.batch, record.body, outcome.status)
+            device = record.batch.device_id
+            self.log.error("a message of device {device} is lost: {why}", device=device, why=outcome.problem)
 
     def _pause(self, size: int) -> float:
         """How long to wait behind ``size`` bytes, so that the backlog goes no faster than what is new."""

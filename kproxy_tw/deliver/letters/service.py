@@ -41,7 +41,8 @@ class DeadLetters(Service):
         """Set a message aside. Never blocks, and never fails."""
         if len(self._pending) >= MAX_PENDING or batch is None:
             return
-        name = f"{round(self._wall() * 1000):013d}-{status}-{batch.device_id}-{batch.sequence}"
+        part = f".{batch.part}" if batch.part else ""
+        name = f"{round(self._wall() * 1000):013d}-{status}-{batch.device_id}-{batch.sequence}{part}"
         writing = Deferred.fromCoroutine(self._write(name, body))
         self._pending.add(writing)
         writing.addBoth(lambda _done: self._pending.discard(writing))

@@ -1,7 +1,8 @@
 """DeadLetterStore: refused messages as files, so that somebody can look at them, or post them again.
 
 A file holds the body of one POST as it was sent; its name tells when, what the backend answered, and which message
-it is: ``<milliseconds since 1970>-<status>-<device>-<sequence>.kflow``. When the directory is full, the oldest go.
+it is: ``<milliseconds since 1970>-<status>-<device>-<sequence>.kflow``, the part behind the sequence where it is one
+(``BatchId``). When the directory is full, the oldest go.
 """
 
 from __future__ import annotations

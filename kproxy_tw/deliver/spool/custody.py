@@ -65,9 +65,13 @@ class Custody:
         if place is not None:
             self._ended.append(place)
 
+    def has_room(self, size: int) -> bool:
+        """Whether ``size`` bytes more may be over."""
+        return self.over_bytes + size <= MAX_OVER_BYTES
+
     def take_over(self, message: Message) -> bool:
         """A sender gives it up. ``False``: there is no room for it."""
-        if message.batch is None or self.over_bytes + len(message.body) > MAX_OVER_BYTES:
+        if message.batch is None or not self.has_room(len(message.body)):
             return False
         self._young.pop(message.batch, None)
         place = self._kept.pop(message.batch, None)

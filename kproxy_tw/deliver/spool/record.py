@@ -10,7 +10,8 @@ offset    bytes   meaning
 8         4       length of the body
 12        4       flows in it
 16        16      instance: the UUID of the run that made the message
-32        8       device id
+32        4       part of the message, 0 for all of it
+36        4       device id
 40        8       sequence of the message within instance and device
 48        8       milliseconds since 1970 when it was made
 56        4       CRC-32 of the body
@@ -39,7 +40,7 @@ DONE = b"\xff\xff"
 MAX_BODY = 64 << 20
 """A header that claims more is damaged: no message is so long."""
 
-_unpack = unpacker("IIQQQQQI")
+_unpack = unpacker("IIQQIIQQI")
 _checksum = unpacker("I")
 
 
@@ -51,20 +52,31 @@ Origin = tuple[UUID, int]
 class BatchId:
     """What tells a message from all others, for ever; the same in each attempt to deliver it.
 
+    A message that is too large for the backend goes in halves, and these may go in halves again: ``part`` is 0 for the
+    whole, ``2 p + 1`` and ``2 p + 2`` for the halves of part ``p``. Whoever has the name of a part thus knows what it
+    is a part of.
+
     :ivar instance: the run of the program that made it.
     """
 
     instance: UUID
     device_id: int
     sequence: int
+    part: int = 0
 
     @property
     def origin(self) -> Origin:
         """Whose books its flows stand in."""
         return self.instance, self.device_id
 
+    @property
+    def halves(self) -> tuple[BatchId, BatchId]:
+        """What the two halves of the message are called."""
+        return attrs.evolve(self, part=2 * self.part + 1), attrs.evolve(self, part=2 * self.part + 2)
+
     def __str__(self) -> str:
-        return f"{self.instance}:{self.device_id}:{self.sequence}"
+        whole = f"{self.instance}:{self.device_id}:{self.sequence}"
+        return f"{whole}:{self.part}" if self.part else whole
 
 
 @attrs.frozen(slots=True)
@@ -125,7 +137,8 @@ def encode_header(record: SpoolRecord) -> bytes:
             len(record.body).to_bytes(4, "big"),
             record.flows.to_bytes(4, "big"),
             batch.instance.bytes,
-            batch.device_id.to_bytes(8, "big"),
+            batch.part.to_bytes(4, "big"),
+            batch.device_id.to_bytes(4, "big"),
             batch.sequence.to_bytes(8, "big"),
             record.created_ms.to_bytes(8, "big"),
             zlib.crc32(record.body).to_bytes(4, "big"),
@@ -146,11 +159,11 @@ def parse_header(data: bytes) -> Header:
         raise MalformedInput("the record is of another version, or cut")
     if _checksum(data, HEADER_LENGTH - 4) != (_header_checksum(data[: HEADER_LENGTH - 4]),):
         raise MalformedInput("the record's header is damaged")
-    size, flows, high, low, device_id, sequence, created_ms, body_checksum = _unpack(data, 8)
+    size, flows, high, low, part, device_id, sequence, created_ms, body_checksum = _unpack(data, 8)
     if size > MAX_BODY:
         raise MalformedInput(f"the record claims a body of {size} bytes")
     return Header(
-        batch=BatchId(UUID(int=high << 64 | low), device_id, sequence),
+        batch=BatchId(UUID(int=high << 64 | low), device_id, sequence, part),
         flows=flows,
         size=size,
         created_ms=created_ms,

@@ -131,6 +131,10 @@ class SpoolService(Service):
             return Check(name="spool", status="failing", detail=self._problem)
         return Check(name="spool", status="ok", detail=f"{self._status.messages} messages on disk")
 
+    def has_room(self, size: int) -> bool:
+        """Whether messages of ``size`` bytes together would be taken over now."""
+        return self._usable and self._custody.has_room(size)
+
     def take_over(self, message: Message) -> bool:
         """A sender has no room for the message, or stops."""
         taken = self._usable and self._custody.take_over(message)

@@ -1,0 +1,1 @@
+"""The connections of one device, and what goes on over each."""
