@@ -28,6 +28,7 @@ from kproxy_tw.status import (
     StreamListenerStatus,
     UnregisteredStatus,
 )
+from kproxy_tw.upstream.observed import ObservedHosts
 
 MINUTE = 60
 QUARTER_HOUR = 15 * 60
@@ -98,6 +99,7 @@ class Overview:
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar clock_check: compares this machine's clock with the backend's; ``clock_offset`` says by how much it is ahead.
+    :ivar observed: what the last answers of the backend's hosts told besides.
     :ivar settings: see ``DaemonStatus``.
     :ivar limits: gives what must not grow without end.
     :ivar trend: readings of the totals.
@@ -120,6 +122,7 @@ class Overview:
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
     clock_offset: Callable[[], float | None] = _unknown
+    observed: ObservedHosts = attrs.Factory(ObservedHosts)
     settings: tuple[SettingStatus, ...] = ()
     limits: Callable[[], Iterable[LimitStatus]] = tuple
     trend: Trend = attrs.Factory(Trend)
@@ -135,7 +138,10 @@ class Overview:
             start_time=self.start_time,
             now=self.wall(),
             config=self.config,
-            upstream=(self.refreshing.endpoint(), self.delivering.endpoint()),
+            upstream=(
+                self._observed(self.refreshing.endpoint(), "device list"),
+                self._observed(self.delivering.endpoint(), "flow"),
+            ),
             listeners=listeners,
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
@@ -156,6 +162,7 @@ class Overview:
 
     def sample(self) -> None:
         """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
+        self.limits()
         self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
 
     def device(self, device_id: int) -> DeviceStatus | None:
@@ -188,6 +195,17 @@ class Overview:
         if self.clock_check is not None:
             checks.append(self.clock_check())
         return checks
+
+    def _observed(self, endpoint: EndpointStatus, purpose: str) -> EndpointStatus:
+        seen = self.observed.of(endpoint.url)
+        if seen is None:
+            return attrs.evolve(endpoint, purpose=purpose)
+        return attrs.evolve(
+            endpoint,
+            purpose=purpose,
+            latency_ms=round(1000 * seen.latency_seconds, 1),
+            certificate_expires=seen.certificate_expires,
+        )
 
     def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
         totals = self.intake.total()

@@ -13,9 +13,10 @@ from twisted.internet.threads import deferToThread
 import attrs
 
 from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.web.answering import RENDER_THREADS
 from kproxy_tw.web.page import PageContent
-from kproxy_tw.web.pages import configuration, device, kproxy, limits, upstream
+from kproxy_tw.web.pages import configuration, device, kproxy, limits, log, upstream
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.snapshot import Snapshot, take_in_slices
 from kproxy_tw.web.tables.choice import choice_of
@@ -30,11 +31,14 @@ class KproxyPages:
 
     :param status: whom to ask.
     :param reactor: gives turns.
+    :param book: of the log; ``token`` is for the form that changes its level.
     """
 
-    def __init__(self, status: ProxyStatus, reactor: Any) -> None:
+    def __init__(self, status: ProxyStatus, reactor: Any, book: LogBook, token: str) -> None:
         self._status = status
         self._reactor = reactor
+        self._book = book
+        self._token = token
         self._turns = DeferredSemaphore(RENDER_THREADS)
 
     def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
@@ -52,6 +56,7 @@ class KproxyPages:
             "/upstream": upstream.content,
             "/limits": limits.content,
             "/config": configuration.content,
+            "/log": lambda now: log.content(self._book, query, self._token, {"brand": "kproxy", "daemon": now.daemon}),
         }
         make = makers.get(path)
         return None if make is None else self._run(make)
