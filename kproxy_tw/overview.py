@@ -12,6 +12,7 @@ from kproxy_tw.deviceintake import DeviceIntake
 from kproxy_tw.devices.exporter_status import exporter_status
 from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
+from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.intake import Intake
 from kproxy_tw.ledger import Ledger, Trend
 from kproxy_tw.pipeline import DevicePipeline
@@ -181,7 +182,17 @@ class Overview:
             sequences=_sequences(intake),
             exporters=exporter_status(intake.sessions, intake.pipeline.rates, intake.events.latest()),
             sflow=sflow_status(intake.sflow),
+            last_flows=intake.pipeline.looks.flows,
         )
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
+        intake = self.intake.devices.get(device_id)
+        if intake is None:
+            return None
+        looks = intake.pipeline.looks
+        looks.tap(self.clock.seconds())
+        return looks.number, looks.flows
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import (
     Check,
@@ -44,6 +45,11 @@ class FixedStatus:
     def device(self, device_id: int) -> DeviceStatus | None:
         """The given device with that id."""
         return next((device for device in self.device_list if device.device_id == device_id), None)
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """The given device's flows, always the same."""
+        found = self.device(device_id)
+        return None if found is None else (1, found.last_flows)
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """The given unregistered sources."""

@@ -34,6 +34,7 @@ from kproxy_tw.web.pages.source import KproxyPages
 from kproxy_tw.web.pagesite import MISSING, PageSite
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.taps import Taps, as_events, as_text
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class AdminApp:
         self._pages = KproxyPages(status, reactor, book, self._level.token)
         self._site = PageSite(self._pages, renderer, "kproxy")
         self._events = EventStreams(self._news, reactor)
+        self._taps = Taps(status, reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
@@ -123,6 +125,16 @@ class AdminApp:
     def events(self, request: IRequest) -> bytes | Deferred[None]:
         """``/admin/status`` again and again, or the live parts of ``?page=``."""
         return self._events.answer(request, query_of(request).get("page", ""))
+
+    @app.route("/devices/<int:device_id>/tap.txt")
+    def tap_text(self, request: IRequest, device_id: int) -> bytes | Deferred[None]:
+        """The records of a device as they are sent, as lines of text."""
+        return self._taps.answer(request, device_id, as_text)
+
+    @app.route("/devices/<int:device_id>/tap.events")
+    def tap_events(self, request: IRequest, device_id: int) -> bytes | Deferred[None]:
+        """The same as server-sent events."""
+        return self._taps.answer(request, device_id, as_events)
 
     @app.route("/log/level", methods=["POST"])
     def log_level(self, request: IRequest) -> bytes:

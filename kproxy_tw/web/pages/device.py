@@ -11,6 +11,7 @@ from kproxy_tw.web import counters, documents
 from kproxy_tw.web.devicestate import problems, state_of
 from kproxy_tw.web.judgement import Point, Verdict
 from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages.flows import flows_table
 from kproxy_tw.web.pages.kproxy import cap_text, cap_use, drop_reasons, fates, share_text
 from kproxy_tw.web.sparkline import rates_of
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, columns, facts
@@ -25,6 +26,7 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
         template="device.html",
         tables=(
             events_table(exporters, daemon.now),
+            flows_table(device),
             sessions_table(exporters, daemon.now),
             sampling_table(exporters),
             sequences_table(device),

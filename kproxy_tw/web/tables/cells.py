@@ -95,8 +95,9 @@ def shown(column: Column, value: Any, now: float = 0.0) -> Markup:
 def _inner(column: Column, cell: Cell, now: float) -> Markup:
     if cell.value is None:
         return NOTHING
-    if column.kind == "state":
+    kind = cell.kind or column.kind
+    if kind == "state":
         return state(str(cell.value), cell.tone)
-    if column.kind == "ago":
+    if kind == "ago":
         return time_ago(cell.value, now)
-    return _SHOWN[column.kind](cell.value)
+    return _SHOWN[kind](cell.value)
