@@ -41,9 +41,16 @@ def time_ago(seconds: float, now: float) -> Markup:
     )
 
 
+_WHOLE_RATE = 100
+"""From here on a rate is shown without its fraction."""
+
+
 def ratio(value: float) -> Markup:
-    """A sampling rate as ``1:n``."""
-    return Markup('<span class="num">1:{}</span>').format(f"{value:.10g}")
+    """A sampling rate as ``1:n``; exactly when one points at it."""
+    exact, short = f"{value:.10g}", f"{value:.0f}" if value >= _WHOLE_RATE else f"{value:.4g}"
+    if exact == short:
+        return Markup('<span class="num">1:{}</span>').format(exact)
+    return Markup('<span class="num" title="1:{}">1:{}</span>').format(exact, short)
 
 
 def state(word: str, tone: str) -> Markup:
