@@ -68,6 +68,7 @@ setup(
             "grpcio-tools>=1.85.1",
             "gufo-snmp>=0.13",
             "hypothesis>=6.100",
+            "playwright>=1.49",
             "pytest>=8.2",
             "pytest-twisted>=1.14.3",
             "pytest-xdist>=3.6",

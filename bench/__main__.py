@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, formats, latency, polling, relay, snmp, spool
+from bench import end_to_end, formats, latency, pages, polling, relay, snmp, spool
 
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
     "flows": end_to_end.report,
     "formats": formats.report,
     "latency": latency.report,
+    "pages": pages.report,
     "relay": relay.report,
     "spool": spool.report,
     "snmp": snmp.report,

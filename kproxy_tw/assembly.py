@@ -42,10 +42,12 @@ from kproxy_tw.devices.sources import Sources
 from kproxy_tw.devices.store import DeviceStore
 from kproxy_tw.intake import DeviceLife, Intake, SessionConfig
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.limits import Limits
 from kproxy_tw.listen.activation import Inherited
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
@@ -59,14 +61,17 @@ from kproxy_tw.selfmetrics.service import SelfMetrics
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.snmp.assembly import SnmpAssembly
 from kproxy_tw.snmp.config import SnmpConfig
+from kproxy_tw.status import SettingStatus
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.expiry import CertificateExpiry
+from kproxy_tw.upstream.observed import ObservedHosts
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
+from kproxy_tw.web.process import process_use
 from kproxy_tw.web.service import HealthService, WebConfig
 
 if TYPE_CHECKING:
@@ -82,7 +87,7 @@ class KproxyConfig:
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
     :ivar proxies: which hosts are reached through an HTTP proxy.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
-    :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
+    :ivar shown: effective settings by flag name for JSON, secrets masked; ``settings``: all of them, with their origin.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar exit_when_silent: stop when no datagram has come in for 15 minutes.
     :ivar metrics: where our own metrics go besides the backend.
@@ -105,6 +110,7 @@ class KproxyConfig:
     spool: SpoolLimits | None = attrs.Factory(SpoolLimits)
     web: WebConfig = attrs.Factory(WebConfig)
     shown: Mapping[str, object] = attrs.field(factory=dict)
+    settings: tuple[SettingStatus, ...] = ()
     shard: str = ""
     exit_when_silent: bool = False
     metrics: MetricsConfig = attrs.Factory(MetricsConfig)
@@ -117,6 +123,7 @@ class KproxyAssembly:
     :param log_lines_lost: gives the lines that each log sink did not take.
     :param inherited: sockets that were passed to the process.
     :param metric_line: takes a line of metrics for ``-metrics syslog`` or ``stderr``.
+    :param book: of the log, for the page.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
@@ -129,6 +136,7 @@ class KproxyAssembly:
         log_lines_lost: Callable[[], Mapping[str, int]] = dict,
         inherited: Inherited = NOTHING_INHERITED,
         metric_line: Callable[[str], None] | None = None,
+        book: LogBook | None = None,
     ) -> None:
         self._config = config
         self._log_lines_lost = log_lines_lost
@@ -136,6 +144,7 @@ class KproxyAssembly:
         self._reactor = reactor
         self._offload = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self._offset = ClockOffset(time.time)
+        self._observed = ObservedHosts()
         self._expiry = CertificateExpiry(time.time)
         self._tls = TlsPolicy(config.tls, self._expiry)
         self._budget = ByteBudget(config.sample.max_total_bytes)
@@ -176,7 +185,8 @@ class KproxyAssembly:
         )
         self.snmp = self._snmp()
         self.refresh = self._refresh_service()
-        self.health = HealthService(reactor, config.web, self._overview(), inherited=inherited.health)
+        self.overview = self._overview()
+        self.health = HealthService(reactor, config.web, self.overview, inherited=inherited.health, book=book)
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
@@ -188,6 +198,7 @@ class KproxyAssembly:
             reloaded["the SNMP settings"] = self.snmp.targets.reload
         ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
+        TimerService(SAMPLE_SECONDS, self.overview.sample).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
@@ -292,6 +303,7 @@ class KproxyAssembly:
             user_agent=f"kproxy/{__version__}",
             proxies=self._config.proxies,
             offset=self._offset,
+            observed=self._observed,
         )
 
     def _refresh_service(self) -> RefreshService:
@@ -329,6 +341,25 @@ class KproxyAssembly:
             clock_check=self._offset.check,
             certificates=self._expiry.all,
             certificate_check=self._expiry.check,
+            clock_offset=self._offset.known,
+            observed=self._observed,
+            settings=self._config.settings,
+            bounded=self._limits(),
+        )
+
+    def _limits(self) -> Limits:
+        config = self._config
+        return Limits(
+            budget=self._budget,
+            room=self.intake.room,
+            held=config.sessions.held,
+            max_templates=config.sessions.max_templates,
+            max_streams=config.streams.limits.connections,
+            sources=self.sources,
+            streams=self.stream_listener.status,
+            waiting=self.delivery.waiting,
+            spool=None if self.spool is None else self.spool.shown,
+            process=process_use,
         )
 
     def _list_changed(self, changes: Changes) -> None:
@@ -378,9 +409,10 @@ def kproxy_service(
     log_lines_lost: Callable[[], Mapping[str, int]] = dict,
     inherited: Inherited = NOTHING_INHERITED,
     metric_line: Callable[[str], None] | None = None,
+    book: LogBook | None = None,
 ) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor, log_lines_lost, inherited, metric_line).service()
+    return KproxyAssembly(config, reactor, log_lines_lost, inherited, metric_line, book).service()
 
 
 def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:

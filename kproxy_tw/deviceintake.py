@@ -13,6 +13,7 @@ from kproxy_tw.decode.sequences.book import SequenceBook
 from kproxy_tw.decode.sflow.found import SflowFound
 from kproxy_tw.decode.templates.released import released
 from kproxy_tw.devices.events import EventList
+from kproxy_tw.devices.recent import RecentHistory
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.devices.sflow import SflowDevice
 from kproxy_tw.errors import MalformedInput, UnknownVersion
@@ -41,7 +42,7 @@ class DeviceIntake:
     :ivar first_seen, last_seen: seconds since 1970; 0 before it has sent anything.
     :ivar events: what happened to it that people should know.
     :ivar sessions: what is known of each exporter: its address, with the port where these are told apart by it.
-    :ivar received, sent: histories of datagrams in and messages out.
+    :ivar received, sent: histories of datagrams in and messages out; ``recent``: of records.
     :ivar route: where records go that name another exporter; ``None``: nowhere.
     :ivar options: what the operator chose about decoding.
     :ivar sflow: what it tells by sFlow besides flows.
@@ -56,6 +57,7 @@ class DeviceIntake:
     sessions: dict[str, ExporterSession] = attrs.field(factory=dict)
     received: History = attrs.field(factory=History)
     sent: History = attrs.field(factory=History)
+    recent: RecentHistory = attrs.field(factory=RecentHistory)
     route: Route | None = None
     options: DecodeOptions = AS_SENT
     sflow: SflowDevice = attrs.field(factory=SflowDevice)
@@ -65,6 +67,7 @@ class DeviceIntake:
         """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
         self.received.sample(self.pipeline.ledger.datagrams_received)
         self.sent.sample(self.pipeline.ledger.messages_sent)
+        self.recent.sample(self.pipeline.ledger)
 
     def flow_types(self) -> set[str]:
         """The protocols that it sends."""

@@ -6,7 +6,7 @@ implementation and by a fake in ``kproxy_tw.testing`` or by several real ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.flowbatch import FlowBatch
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
+from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, UnregisteredStatus
 
 
 class RecordLayout(Protocol):
@@ -47,17 +47,23 @@ class ProxyStatus(Protocol):
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
 
-    def devices(self) -> Sequence[DeviceStatus]:
-        """Registered devices that have sent something since the start, by name."""
+    def devices(self) -> Iterator[DeviceStatus]:
+        """Registered devices that have sent something since the start; each is looked at when it is asked for."""
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
 
     def checks(self) -> Sequence[Check]:
         """The checks behind ``/hc``."""
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """What may not grow without end."""
 
 
 class Answer(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -12,8 +12,9 @@ from kproxy_tw.deviceintake import DeviceIntake
 from kproxy_tw.devices.exporter_status import exporter_status
 from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
+from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.intake import Intake
-from kproxy_tw.ledger import Ledger
+from kproxy_tw.ledger import Ledger, Trend
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.accuracy import WINDOW_SECONDS
 from kproxy_tw.snmp.shown import DeviceSnmp
@@ -24,10 +25,13 @@ from kproxy_tw.status import (
     DaemonStatus,
     DeviceStatus,
     EndpointStatus,
+    LimitStatus,
     ListenerStatus,
+    SettingStatus,
     StreamListenerStatus,
     UnregisteredStatus,
 )
+from kproxy_tw.upstream.observed import ObservedHosts
 
 MINUTE = 60
 QUARTER_HOUR = 15 * 60
@@ -93,6 +97,10 @@ class Polling(Protocol):
         """What is known of a device, with its interfaces where ``whole``."""
 
 
+def _unknown() -> None:
+    """No clock was compared."""
+
+
 @attrs.frozen(kw_only=True)
 class Overview:
     """Fits ``interfaces.ProxyStatus``.
@@ -103,9 +111,13 @@ class Overview:
     :ivar shard: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
-    :ivar clock_check: compares this machine's clock with the backend's.
     :ivar certificates: gives until when each certificate in use is valid.
     :ivar certificate_check: looks for one that ends soon.
+    :ivar clock_check: compares this machine's clock with the backend's; ``clock_offset`` says by how much it is ahead.
+    :ivar observed: what the last answers of the backend's hosts told besides.
+    :ivar settings: see ``DaemonStatus``.
+    :ivar bounded: looks at what must not grow without end.
+    :ivar trend: readings of the totals.
     """
 
     instance_id: str
@@ -127,20 +139,27 @@ class Overview:
     clock_check: Callable[[], Check] | None = None
     certificates: Callable[[], Mapping[str, float]] = dict
     certificate_check: Callable[[], Check] | None = None
+    clock_offset: Callable[[], float | None] = _unknown
+    observed: ObservedHosts = attrs.Factory(ObservedHosts)
+    settings: tuple[SettingStatus, ...] = ()
+    bounded: Callable[[], Sequence[LimitStatus]] = tuple
+    trend: Trend = attrs.Factory(Trend)
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         listeners = tuple(self.listening.status())
-        totals = self.intake.total()
-        totals.add(self.inherited)
-        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
+        totals = self._totals(listeners)
+        seconds, lately = self.trend.lately(self.clock.seconds(), totals, MINUTE)
         return DaemonStatus(
             instance_id=self.instance_id,
             version=__version__,
             start_time=self.start_time,
             now=self.wall(),
             config=self.config,
-            upstream=(self.refreshing.endpoint(), self.delivering.endpoint()),
+            upstream=(
+                self._observed(self.refreshing.endpoint(), "device list"),
+                self._observed(self.delivering.endpoint(), "flow"),
+            ),
             listeners=listeners,
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
@@ -149,13 +168,25 @@ class Overview:
             log_lines_lost=self.log_lines_lost(),
             polling=self.polling.polling(),
             certificates=self.certificates(),
+            settings=self.settings,
+            lately=lately,
+            lately_seconds=seconds,
+            forwarded=self.trend.forwarded(),
+            clock_offset=self.clock_offset(),
         )
 
-    def devices(self) -> Sequence[DeviceStatus]:
-        """Registered devices that have sent something since the start, by name."""
-        return sorted(
-            (self._device(device) for device in self.intake.devices.values()), key=lambda device: device.device_name
-        )
+    def devices(self) -> Iterator[DeviceStatus]:
+        """Registered devices that have sent something since the start; each is looked at when it is asked for."""
+        return map(self._device, tuple(self.intake.devices.values()))
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """What may not grow without end."""
+        return self.bounded()
+
+    def sample(self) -> None:
+        """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
+        self.bounded()
+        self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
@@ -174,7 +205,17 @@ class Overview:
             exporters=exporter_status(intake.sessions, intake.pipeline.rates, intake.events.latest()),
             sflow=sflow_status(intake.sflow),
             snmp=self.polling.device(device_id, whole=True),
+            last_flows=intake.pipeline.looks.flows,
         )
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
+        intake = self.intake.devices.get(device_id)
+        if intake is None:
+            return None
+        looks = intake.pipeline.looks
+        looks.tap(self.clock.seconds())
+        return looks.number, looks.flows
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
@@ -190,6 +231,23 @@ class Overview:
         if self.certificate_check is not None:
             checks.append(self.certificate_check())
         return checks
+
+    def _observed(self, endpoint: EndpointStatus, purpose: str) -> EndpointStatus:
+        seen = self.observed.of(endpoint.url)
+        if seen is None:
+            return attrs.evolve(endpoint, purpose=purpose)
+        return attrs.evolve(
+            endpoint,
+            purpose=purpose,
+            latency_ms=round(1000 * seen.latency_seconds, 1),
+            certificate_expires=seen.certificate_expires,
+        )
+
+    def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
+        totals = self.intake.total()
+        totals.add(self.inherited)
+        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
+        return totals
 
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger
@@ -212,10 +270,12 @@ class Overview:
             max_fps=pipeline.max_fps,
             sample_rate=pipeline.rate,
             rate_origin=pipeline.rate_origin,
-            ledger=ledger,
+            ledger=ledger.copy(),
             template_counts=intake.template_counts(),
             cap=_cap(pipeline, self.clock.seconds()),
             snmp=self.polling.device(pipeline.device.device_id, whole=False),
+            recent=intake.recent.status(ledger, intake.received, self.wall()),
+            enabled=pipeline.device.enabled,
         )
 
 

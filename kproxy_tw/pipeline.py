@@ -31,6 +31,7 @@ from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.kflow.custom_write import cut_texts
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.looks import Looks
 from kproxy_tw.sample.accuracy import Accuracy, RecentAccuracy, accuracy_of
 from kproxy_tw.sample.devicecap import DeviceCap
 from kproxy_tw.sample.lowres import with_copies
@@ -90,6 +91,7 @@ class Job:
     :ivar random: for the copies and the spreading of fractions; this job's alone until it is done.
     :ivar copies: low-resolution copies to add.
     :ivar started: monotonic seconds at which the records were chosen.
+    :ivar looks: of so many of its flows a copy is wanted, for people to look at.
     """
 
     choices: Sequence[Choice]
@@ -103,6 +105,7 @@ class Job:
     charged: int = 0
     copies: int = 0
     started: float = 0.0
+    looks: int = 0
     column_types: Mapping[str, str] = attrs.field(factory=dict)
     interfaces: InterfaceTable | None = None
     wanted: frozenset[str] = attrs.Factory(lambda self: wanted_names(self.column_ids), takes_self=True)
@@ -119,6 +122,7 @@ class Converted:
     :ivar rates: the rates that the flows carried without the cap's share, the commonest first.
     :ivar accuracy: how good an estimate its flows make.
     :ivar traffic: what its flows say of each interface.
+    :ivar looked_at: a copy of the last of its flows, where one is wanted.
     """
 
     body: bytes
@@ -129,6 +133,7 @@ class Converted:
     rates: tuple[RateInUse, ...] = ()
     accuracy: Accuracy = attrs.Factory(Accuracy)
     traffic: Traffic = attrs.Factory(Traffic)
+    looked_at: FlowBatch | None = None
 
 
 def convert(job: Job) -> Converted:
@@ -166,6 +171,7 @@ def convert(job: Job) -> Converted:
         rates=together(rates),
         accuracy=accuracy_of(flows, job.seen, job.kept),
         traffic=traffic,
+        looked_at=flows.last(job.looks) if job.looks else None,
     )
 
 
@@ -194,6 +200,7 @@ class DevicePipeline:
     :ivar notices: what people should know of these.
     :ivar accuracy: how good an estimate the flows of the last minute make.
     :ivar traffic: what its flows say of its interfaces, since SNMP knows them.
+    :ivar looks: the last flows, for people to look at.
 
     :param random: decides which records stay. A generator spawned from it belongs to the conversions.
     :param plans: the caps that devices share.
@@ -230,6 +237,7 @@ class DevicePipeline:
         self.accuracy = RecentAccuracy()
         self._interfaces = interfaces
         self.traffic = InterfaceTraffic()
+        self.looks = Looks()
         self.device = device
         self.update(device, now)
 
@@ -299,6 +307,7 @@ class DevicePipeline:
             random=self._conversions,
             copies=self._copies_due(now),
             started=now,
+            looks=self.looks.wanted(now),
             column_types=self.device.column_types,
             interfaces=self._interfaces(self.device.device_id),
             wanted=self._wanted,
@@ -314,6 +323,8 @@ class DevicePipeline:
             self._rates_told(converted)
             self.accuracy.add(converted.accuracy, job.started)
             self.traffic.add(converted.traffic)
+        if converted.looked_at is not None:
+            self.looks.keep(converted.looked_at, job.started)
 
     def fail(self, job: Job) -> None:
         """No message could be made of the job: its records are lost."""

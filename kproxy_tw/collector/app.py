@@ -25,7 +25,6 @@ from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.pages.app import Pages
 from kproxy_tw.collector.snmp.app import SnmpApp
 from kproxy_tw.errors import MalformedInput, StoreError
-from kproxy_tw.web import assets
 from kproxy_tw.web.answering import StaticFiles
 
 ANSWER_SECONDS = 60.0
@@ -85,7 +84,7 @@ class CollectorApp:
         self._agent_routes(app)
         self._page_routes(app)
         app.handle_errors(Exception)(self.failed)
-        app.route("/static/", branch=True)(lambda request: StaticFiles(str(assets.static())))
+        app.route("/static/", branch=True)(lambda request: StaticFiles())
         resource: IResource = _Utf8Paths(app)
         return resource
 

@@ -75,6 +75,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         deliver=DeliverConfig(concurrent_posts=min(options["num_http_send"], options["max_http_send"])),
         metrics=metrics_config(options["metrics"]),
         shown=options.effective(),
+        settings=options.settings(),
     )
 
 

@@ -10,7 +10,7 @@ from twisted.application.service import IService
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.metric_lines import metric_lines
 from kproxy_tw.commands.options import CommandOptions
-from kproxy_tw.commands.startup import command_service
+from kproxy_tw.commands.startup import command_service, log_book
 from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
@@ -58,6 +58,7 @@ def makeService(options: Options) -> IService:
 
         check_and_leave(options)
     writers = LogWriters()
+    book = log_book(options, [options["api_token"]])
 
     def build(reactor: Any) -> IService:
         # First of all: Twisted's endpoints, once imported, take the variables out of the environment.
@@ -67,6 +68,6 @@ def makeService(options: Options) -> IService:
 
         config = kproxy_config(options)
         metric_line = metric_lines(options.command, config.metrics.kind, writers)
-        return kproxy_service(config, reactor, writers.lost, inherited, metric_line)
+        return kproxy_service(config, reactor, writers.lost, inherited, metric_line, book)
 
-    return command_service(options, build, writers=writers)
+    return command_service(options, build, writers=writers, book=book)

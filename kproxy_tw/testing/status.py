@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
+from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import (
     Check,
     DaemonStatus,
     DeviceStatus,
     EndpointStatus,
+    LimitStatus,
     ListenerStatus,
+    RecentStatus,
     UnregisteredStatus,
 )
 
@@ -26,24 +29,31 @@ class FixedStatus:
     :ivar device_list: what :meth:`devices` returns.
     :ivar unregistered_list: what :meth:`unregistered` returns.
     :ivar check_list: what :meth:`checks` returns.
+    :ivar limit_list: what :meth:`limits` returns.
     """
 
     daemon_status: DaemonStatus
     device_list: Sequence[DeviceStatus] = ()
     unregistered_list: Sequence[UnregisteredStatus] = ()
     check_list: Sequence[Check] = ()
+    limit_list: Sequence[LimitStatus] = ()
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         return self.daemon_status
 
-    def devices(self) -> Sequence[DeviceStatus]:
+    def devices(self) -> Iterator[DeviceStatus]:
         """The given devices."""
-        return self.device_list
+        return iter(self.device_list)
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """The given device with that id."""
         return next((device for device in self.device_list if device.device_id == device_id), None)
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """The given device's flows, always the same."""
+        found = self.device(device_id)
+        return None if found is None else (1, found.last_flows)
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """The given unregistered sources."""
@@ -52,6 +62,10 @@ class FixedStatus:
     def checks(self) -> Sequence[Check]:
         """The given checks."""
         return self.check_list
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """The given limits."""
+        return self.limit_list
 
 
 def sample_template(text: str = "octetDeltaCount") -> dict[str, object]:
@@ -105,7 +119,23 @@ def sample_device(**changes: Any) -> DeviceStatus:
         rate_origin="sampler",
         ledger=sample_ledger(),
     )
-    return attrs.evolve(device, **changes)
+    changed = attrs.evolve(device, **changes)
+    return changed if "recent" in changes else attrs.evolve(changed, recent=sample_recent(changed.ledger))
+
+
+def sample_recent(ledger: Ledger) -> RecentStatus:
+    """Everything in ``ledger`` happened in the last 15 minutes, the losses began two minutes ago."""
+    dropped, gaps = ledger.records_dropped.total(), ledger.sequence_gaps
+    return RecentStatus(
+        readings=tuple(range(0, 20_640, 344)),
+        records=ledger.records_received,
+        sampled_out=ledger.records_sampled_out,
+        dropped=dropped,
+        dropped_since=NOW - 120 if dropped else None,
+        gaps=gaps,
+        sequence_seen=ledger.sequence_seen,
+        gaps_since=NOW - 120 if gaps else None,
+    )
 
 
 def sample_daemon(**changes: Any) -> DaemonStatus:

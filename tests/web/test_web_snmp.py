@@ -15,6 +15,7 @@ from kproxy_tw.snmp.shown import DeviceSnmp, FlowRates, PollSums, Sending
 from kproxy_tw.snmp.status import PollerStatus
 from kproxy_tw.testing.status import sample_daemon, sample_device
 from kproxy_tw.web import documents
+from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.metrics import exposition
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.ratelines import HEIGHT, WIDTH, rate_lines
@@ -53,7 +54,8 @@ POLLED = DeviceSnmp(
 def page(snmp: DeviceSnmp) -> str:
     """The device's page."""
     device = sample_device(snmp=snmp)
-    return Renderer().render("device.html", **device_page.page_values(sample_daemon(), device))
+    content = device_page.content(sample_daemon(), device)
+    return Renderer().render("device.html", **content.for_template(f"/devices/{device.device_id}"))
 
 
 def test_the_page_shows_polls_interfaces_and_rates_beside_those_of_flows() -> None:
@@ -96,7 +98,7 @@ def test_the_first_page_names_the_device() -> None:
 
 def test_json_of_a_device() -> None:
     """Everything that the page shows, for programs; no secret."""
-    document: Any = json.loads(documents.encode(documents.device(sample_device(snmp=POLLED))))
+    document: Any = json.loads(encode(documents.device(sample_device(snmp=POLLED))))
     snmp = document["SNMP"]
     assert snmp["Target"] == {
         "Address": "192.0.2.7",

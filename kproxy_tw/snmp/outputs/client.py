@@ -184,6 +184,7 @@ class Reports:
     def __init__(self, room: SharedRoom) -> None:
         self.displaced = 0
         self._room = room
+        self._under_way: Message | None = None
         self._queue = MessageQueue(
             max_messages=MAX_REPORTS, max_bytes=MAX_REPORT_BYTES, room=room, dropped=self._give_way
         )
@@ -196,17 +197,20 @@ class Reports:
         self._queue.push(Message(body, 0, now))
 
     def take(self) -> bytes | None:
-        """The oldest."""
-        message = self._queue.take()
-        return None if message is None else message.body
+        """The oldest; the same again until it has its fate."""
+        if self._under_way is None:
+            self._under_way = self._queue.take()
+        return None if self._under_way is None else self._under_way.body
 
     def done(self) -> None:
-        """The oldest has its fate."""
-        self._queue.done()
+        """What was taken has its fate."""
+        if self._under_way is not None:
+            self._queue.done(self._under_way)
+            self._under_way = None
 
     def clear(self) -> None:
         """The device is gone."""
-        self._queue.done()
+        self.done()
         self._queue.clear()
         self._room.leave(self._queue)
 
