@@ -76,20 +76,25 @@ def query_number(what: str, text: str, *, low: int, high: int) -> int:
     raise MalformedInput(f"{what} must be a number from {low} to {high}")
 
 
-def recent_flows(store: Reads, *, device_id: int | None = None, limit: int = DEFAULT_LIMIT) -> list[dict[str, object]]:
+def recent_flows(
+    store: Reads, *, device_id: int | None = None, limit: int = DEFAULT_LIMIT, metrics: bool = True
+) -> list[dict[str, object]]:
     """The newest flows, newest first.
+
+    :param metrics: with metric records, of which one poll of a router has hundreds.
 
     The range of flow ids is found first, on one or two columns, so that the many other columns are read for
     the wanted rows only.
 
     :raises StoreError: the store cannot be read.
     """
-    chosen, values = ("", []) if device_id is None else ("WHERE device_id = ?", [device_id])
-    newest = f"SELECT flow_id FROM flows {chosen} ORDER BY flow_id DESC LIMIT ?"  # noqa: S608 - fixed texts
+    values = [] if device_id is None else [device_id]
+    chosen = " AND ".join(["flows.device_id = ?"] * len(values) + ["NOT flows.is_metric"] * (not metrics)) or "true"
+    newest = f"SELECT flow_id FROM flows WHERE {chosen} ORDER BY flow_id DESC LIMIT ?"  # noqa: S608 - fixed texts
     ((first,),) = store.read(f"SELECT min(flow_id) FROM ({newest})", [*values, limit])  # noqa: S608
     if first is None:
         return []
-    condition = "flows.flow_id >= ?" + (" AND flows.device_id = ?" if values else "")
+    condition = f"flows.flow_id >= ? AND {chosen}"
     rows = store.read(
         f"SELECT {', '.join(_COLUMNS)} FROM flows LEFT JOIN flow_details USING (flow_id) "  # noqa: S608
         f"WHERE {condition} ORDER BY flows.flow_id DESC LIMIT ?",

@@ -155,6 +155,15 @@ def test_newest_first_by_device_and_limit(store: FlowStore) -> None:
     assert recent_flows(store, device_id=3) == []
 
 
+def test_newest_without_metric_records(store: FlowStore) -> None:
+    """As the page wants them, where a poll of a router has just brought hundreds of records."""
+    store.write([message(1, in_bytes=octets(1, 2))])
+    store.write([message(1, in_bytes=octets(*range(100, 150)), is_metric=np.ones(50, bool))])
+    assert [flow["inBytes"] for flow in recent_flows(store, limit=2, metrics=False)] == [2, 1]
+    assert [flow["inBytes"] for flow in recent_flows(store, limit=2, device_id=1, metrics=False)] == [2, 1]
+    assert [flow["inBytes"] for flow in recent_flows(store, limit=2)] == [149, 148]
+
+
 def test_hostile_texts_are_stored_as_they_are(store: FlowStore) -> None:
     """Quotes, NUL and broken UTF-8 are data."""
     texts = [b"'; DROP TABLE flows; --", b"a\0b", b"\xff\xfe"]

@@ -106,7 +106,7 @@ class Pages:
             devices=len(totals),
             flows=sum(total.sums.flows for total in totals),
             messages=sum(total.messages for total in totals),
-            last_flows=flow_rows(recent_flows(self._store, limit=PAGE_FLOWS), names),
+            last_flows=flow_rows(recent_flows(self._store, limit=PAGE_FLOWS, metrics=False), names),
             problem=self._problem(),
             bgp=bgp,
             bgp_rows=PAGE_SESSIONS,
