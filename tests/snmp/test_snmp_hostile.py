@@ -13,7 +13,8 @@ import pytest
 import pytest_twisted
 
 from kproxy_tw.snmp.agents import PYSNMP, Agents
-from kproxy_tw.snmp.polling.device import Times
+from kproxy_tw.snmp.poll import Wanted
+from kproxy_tw.snmp.polling.device import DevicePoller, Times
 from kproxy_tw.snmp.polling.service import PollingService
 from kproxy_tw.snmp.reading import ErrorKind, EventKind, Reading
 from kproxy_tw.snmp.settings import SnmpSchedule
@@ -98,7 +99,7 @@ async def test_garbage_is_counted_and_bounded() -> None:
     assert reading.partial[0].error.kind is ErrorKind.BROKEN_ANSWER
 
 
-STEP = 2.0
+STEP = 3.0
 
 
 async def polled_together(polls: int) -> tuple[list[Reading], int]:
@@ -120,7 +121,10 @@ async def polled_together(polls: int) -> tuple[list[Reading], int]:
         ports = [stack.enter_context(listening(agent)) for agent in agents]
         service.startService()
         service.targets_changed(
-            [target(good, device_id=1), *(target(port, device_id=number) for number, port in enumerate(ports, 2))]
+            [
+                target(good, device_id=1, timeout_seconds=2.0),
+                *(target(port, device_id=number) for number, port in enumerate(ports, 2)),
+            ]
         )
         await asyncio.wait_for(enough.wait(), 60.0)
         service.stopService()
@@ -130,7 +134,7 @@ async def polled_together(polls: int) -> tuple[list[Reading], int]:
 @pytest_twisted.ensureDeferred
 async def test_the_others_are_polled_on_time() -> None:
     """A good device beside seventeen hostile ones: each of its polls is on its grid, answered and whole."""
-    readings, hostiles = await in_asyncio(polled_together(5))
+    readings, hostiles = await in_asyncio(polled_together(4))
     good = [reading for reading in readings if reading.device_id == 1]
     assert all(reading.error is None and not reading.partial and len(reading.counters) == 10 for reading in good)
     assert all(reading.started - reading.scheduled < 5.0 for reading in good)
@@ -186,3 +190,25 @@ async def test_polls_that_are_not_made_are_counted() -> None:
     assert passed == pytest.approx(round(passed), abs=0.05)
     assert round(passed) >= 3
     assert later.dropped - earlier.dropped == round(passed) - 1
+
+
+class Faulty(DevicePoller):
+    """One with a bug in it."""
+
+    async def poll(self, wanted: Wanted, times: Times, progress: object = None) -> Reading:
+        """Fail as no agent can make it."""
+        raise ZeroDivisionError
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_fault_of_ours_is_logged_and_polling_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so in the reading, and the next poll is made."""
+    monkeypatch.setattr("kproxy_tw.snmp.polling.service.DevicePoller", Faulty)
+    readings: list[Reading] = []
+
+    async def tell(reading: Reading) -> None:
+        readings.append(reading)
+
+    await in_asyncio(polled_with(tell, SimulatedAgent({}), 4.5))
+    assert len(readings) >= 2
+    assert all(reading.error is not None and reading.error.kind is ErrorKind.POLLER for reading in readings)

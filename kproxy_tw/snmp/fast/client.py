@@ -133,6 +133,10 @@ class FastClient:
         self._pace.fast_running = True
         try:
             attempt.run(self._ready(), until=self._clock() + TIMEOUTS_A_TABLE * self._target.timeout_seconds)
+        except BaseException as crash:
+            if isinstance(crash, Exception):
+                raise
+            raise _Trouble from crash  # a panic of the compiled code, which must not end the device's polling
         finally:
             self._pace.fast_running = False
             self._cpu += time.thread_time() - begun

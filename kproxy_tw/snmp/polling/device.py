@@ -14,7 +14,7 @@ from kproxy_tw.snmp.interfaces import ProgressListener
 from kproxy_tw.snmp.message import CommunitySecurity
 from kproxy_tw.snmp.pace import Pace
 from kproxy_tw.snmp.poll import DeviceMemory, Findings, Poll, Wanted
-from kproxy_tw.snmp.reading import Effort, ErrorKind, PollError, Reading, V3State
+from kproxy_tw.snmp.reading import Effort, PollError, Reading, V3State
 from kproxy_tw.snmp.settings import SnmpTarget
 from kproxy_tw.snmp.usm import UsmSecurity
 
@@ -100,8 +100,12 @@ class DevicePoller:
         )
 
 
-def overrun(target: SnmpTarget, wanted: Wanted, due: float) -> Reading:
-    """A poll that was not over when the next one was due, and was left out."""
+def _state(security: CommunitySecurity | UsmSecurity) -> V3State | None:
+    return security.state(time.monotonic()) if isinstance(security, UsmSecurity) else None
+
+
+def unread(target: SnmpTarget, wanted: Wanted, due: float, error: PollError) -> Reading:
+    """Of a poll that brought nothing for reasons that are not the agent's."""
     now, wall = time.monotonic(), time.time()
     return Reading(
         device_id=target.device_id,
@@ -109,9 +113,5 @@ def overrun(target: SnmpTarget, wanted: Wanted, due: float) -> Reading:
         started=wall,
         with_descriptions=wanted.descriptions,
         with_counters=wanted.counters,
-        error=PollError(kind=ErrorKind.OVERRUN, text="the poll was not over when the next one was due: it is dropped"),
+        error=error,
     )
-
-
-def _state(security: CommunitySecurity | UsmSecurity) -> V3State | None:
-    return security.state(time.monotonic()) if isinstance(security, UsmSecurity) else None

@@ -14,13 +14,16 @@ import attrs
 from kproxy_tw.snmp.agents import Agents
 from kproxy_tw.snmp.interfaces import ProgressListener
 from kproxy_tw.snmp.poll import Wanted
-from kproxy_tw.snmp.polling.device import DevicePoller, Times, overrun
-from kproxy_tw.snmp.reading import Reading
+from kproxy_tw.snmp.polling.device import DevicePoller, Times, unread
+from kproxy_tw.snmp.reading import ErrorKind, PollError, Reading
 from kproxy_tw.snmp.schedule import Grid, Plan
 from kproxy_tw.snmp.settings import SnmpSchedule, SnmpTarget
 
 SINGLE_POLL_SECONDS = 600.0
 """A poll that is asked for by hand may take so long."""
+
+OVERRUN = PollError(kind=ErrorKind.OVERRUN, text="the poll was not over when the next one was due: it is dropped")
+FAULT = PollError(kind=ErrorKind.POLLER, text="a fault of kproxy's own, which its log tells")
 
 Tell = Callable[[Reading], Awaitable[None]]
 
@@ -117,7 +120,7 @@ class PollingService(Service):
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A device's polling ends only when it is told to; anything else is a fault of ours."""
         if not task.cancelled() and (problem := task.exception()) is not None:
-            self.log.error("polling of a device ended: {problem!r}", problem=problem)
+            self.log.error("polling of a device ended for good: {problem!r}", problem=problem)
 
     async def _follow(self, polled: _Polled) -> None:
         """Poll a device at its points for ever."""
@@ -147,7 +150,11 @@ class PollingService(Service):
                 return await polled.poller.poll(wanted, Times(due, deadline))
         except TimeoutError:
             polled.dropped += 1
-            return overrun(polled.poller.target, wanted, due)
+            error = OVERRUN
+        except Exception:
+            self.log.failure("polling device {device} failed", device=polled.poller.target.device_id)
+            error = FAULT
+        return unread(polled.poller.target, wanted, due, error)
 
 
 def _end(polled: _Polled) -> None:
