@@ -7,13 +7,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-<<<<<<< HEAD
 import attrs
 
-from kproxy_tw.bgp.addresses import Network, networks
-=======
 from kproxy_tw.addresses import configured_networks
->>>>>>> main
 from kproxy_tw.bgp.assembly import ExportConfig, KbgpConfig
 from kproxy_tw.bgp.config import EdgeConfig, ListenAddress
 from kproxy_tw.bgp.md5.config import ANY_INTERFACE, Md5Config
