@@ -40,11 +40,11 @@ class FixedStatus:
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
-        return self.daemon_status
+        return attrs.evolve(self.daemon_status, totals=self.daemon_status.totals.copy())
 
     def devices(self) -> Iterator[DeviceStatus]:
         """The given devices."""
-        return iter(self.device_list)
+        return (attrs.evolve(device, ledger=device.ledger.copy()) for device in self.device_list)
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """The given device with that id."""

@@ -40,6 +40,11 @@ def templates() -> Path:
     return _folder("templates")
 
 
+def static_folder() -> Path:
+    """The folder of style sheets, scripts and images."""
+    return _folder("static")
+
+
 @attrs.frozen(kw_only=True)
 class Asset:
     """A static file. ``hashed``: found under the name that has the hash in it."""
@@ -82,4 +87,4 @@ class Assets:
 @cache
 def static() -> Assets:
     """Style sheets, scripts and images."""
-    return Assets(_folder("static"))
+    return Assets(static_folder())

@@ -27,7 +27,7 @@ NOT_SOURCE = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*
 #: Prints the package's folder, then how many templates and static files it finds.
 LOOK = (
     "import kproxy_tw, kproxy_tw.web.assets as a; print(kproxy_tw.__path__[0]); "
-    "print(*(sum(f.is_file() for f in d.rglob('*')) for d in (a.templates(), a.static())))"
+    "print(*(sum(f.is_file() for f in d.rglob('*')) for d in (a.templates(), a.static_folder())))"
 )
 
 
