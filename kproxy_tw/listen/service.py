@@ -198,11 +198,7 @@ class UdpListener(Service):
     def _enlarge(self, port: FlowPort, host: str) -> None:
         sock: socket.socket = port.socket
         asked = self._config.receive_buffer
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
-        except PermissionError:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
-        granted = _granted(sock)
+        granted = enlarge_receive_buffer(sock, asked)
         port.rest_seconds = min(MAX_REST_SECONDS, granted / BURST_BYTES_PER_SECOND)
         address = shown_address(host, sock.getsockname()[1])
         self.log.info(
@@ -216,6 +212,15 @@ class UdpListener(Service):
                 asked=asked,
                 granted=granted,
             )
+
+
+def enlarge_receive_buffer(sock: socket.socket, asked: int) -> int:
+    """Ask the kernel for a receive buffer; gives the bytes that it grants."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, asked)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, asked)
+    return _granted(sock)
 
 
 def _granted(sock: socket.socket) -> int:

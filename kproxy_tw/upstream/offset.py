@@ -39,6 +39,11 @@ class ClockOffset:
         """How much this machine's clock is ahead; 0 while it is not known."""
         return min(self._offsets, key=abs, default=0.0)
 
+    @property
+    def known(self) -> float | None:
+        """How much this machine's clock is ahead; ``None`` before the first answer."""
+        return self.seconds if self._offsets else None
+
     def note(self, date: str | None) -> None:
         """An answer came. :param date: its header of that name (RFC 9110 section 6.6.1)."""
         if date is None or len(date) > MAX_DATE_LENGTH:

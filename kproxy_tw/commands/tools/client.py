@@ -70,9 +70,9 @@ class StatusPort:
             raise NoAnswer(f"{self}{path} answers with more than {MAX_ANSWER} bytes")
         return answer.status, body
 
-    def document(self, path: str) -> Any:
+    def document(self, path: str, seconds: float = SECONDS) -> Any:
         """A JSON document, whatever its status. :raises NoAnswer: there was none."""
-        status, body = self.get(path)
+        status, body = self.get(path, seconds)
         try:
             return json.loads(body)
         except (ValueError, RecursionError):
