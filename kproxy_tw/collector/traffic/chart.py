@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import attrs
+from markupsafe import Markup
 
 from kproxy_tw.collector.traffic.query import Layer, Traffic
 from kproxy_tw.collector.traffic.timerange import DAY, HOUR, MINUTE, TimeRange
-from kproxy_tw.web.text import si_number
+from kproxy_tw.web.text import safe_text, si_number
 
 WIDTH, HEIGHT = 1000, 300
 """Of the drawing, in its own units; it is stretched to the page."""
@@ -25,7 +27,7 @@ class Area:
 
     label: str
     key: int
-    path: str
+    path: Markup
     latest: str
     peak: str
 
@@ -37,11 +39,13 @@ class Chart:
     :ivar areas: bottom first.
     :ivar heights: the marks of the value axis, top first.
     :ivar times: the marks of the time axis, evenly spaced from start to stop.
+    :ivar data: the same for the script that draws it to be zoomed, as JSON fit for an attribute.
     """
 
     areas: tuple[Area, ...]
     heights: tuple[str, ...]
     times: tuple[str, ...]
+    data: Markup
 
 
 def draw(found: Traffic) -> Chart:
@@ -53,7 +57,22 @@ def draw(found: Traffic) -> Chart:
         _areas(found.layers, top, measure.unit, time.points),
         tuple(si_number(top * part / parts, measure.unit) for part in range(parts, -1, -1)),
         tuple(_time_mark(time, time.start + time.seconds * part / TIME_MARKS) for part in range(TIME_MARKS + 1)),
+        _data(found),
     )
+
+
+def _data(found: Traffic) -> Markup:
+    time, measure = found.question.time, found.question.measure
+    document = {
+        "start": time.start,
+        "step": time.step,
+        "unit": measure.unit,
+        "layers": [
+            {"label": safe_text(layer.label), "values": [float(f"{value:.6g}") for value in layer.values]}
+            for layer in found.layers
+        ],
+    }
+    return Markup.escape(json.dumps(document, separators=(",", ":")))
 
 
 def nice_top(largest: float) -> tuple[float, int]:
@@ -85,7 +104,7 @@ def _areas(layers: Sequence[Layer], top: float, unit: str, points: int) -> tuple
     return tuple(areas)
 
 
-def _path(below: Sequence[float], above: Sequence[float], top: float) -> str:
+def _path(below: Sequence[float], above: Sequence[float], top: float) -> Markup:
     """Along the upper edge and back along the lower one, in stairs."""
     wide = WIDTH / len(above)
 
@@ -94,7 +113,7 @@ def _path(below: Sequence[float], above: Sequence[float], top: float) -> str:
 
     there = [f"V{y(value)}H{(place + 1) * wide:.2f}" for place, value in enumerate(above)]
     back = [f"V{y(below[place])}H{place * wide:.2f}" for place in range(len(below) - 1, -1, -1)]
-    return f"M0 {y(below[0])}{''.join(there)}{''.join(back)}Z"
+    return Markup(f"M0 {y(below[0])}{''.join(there)}{''.join(back)}Z")  # noqa: S704 - numbers
 
 
 def _time_mark(time: TimeRange, seconds: float) -> str:

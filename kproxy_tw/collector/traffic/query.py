@@ -112,7 +112,7 @@ def traffic(store: Reads, question: Question, names: Names) -> Traffic:
     whole = Amounts()
     for amounts in steps.values():
         whole = whole.plus(amounts)
-    ranked = _ranked(store, question) if whole.flows else []
+    ranked = ranked(store, question) if whole.flows else []
     rows = [Row(said(question.dimension, key, names), key, amounts) for key, amounts in ranked]
     shown = Amounts()
     for row in rows:
@@ -123,13 +123,11 @@ def traffic(store: Reads, question: Question, names: Names) -> Traffic:
     return Traffic(question=question, whole=whole, rows=tuple(rows), layers=_layers(store, question, rows, steps))
 
 
-def newest(store: Reads) -> float | None:
-    """The time of the newest flow in seconds since 1970; ``None`` when there is none."""
-    ((found,),) = store.read("SELECT max(received) FROM messages", seconds=QUERY_SECONDS)
-    return None if found is None else found.timestamp()
+def ranked(store: Reads, question: Question) -> list[tuple[Key, Amounts]]:
+    """The largest keys, largest first, at most as many as the question has rows.
 
-
-def _ranked(store: Reads, question: Question) -> list[tuple[Key, Amounts]]:
+    :raises StoreError: the store cannot be read, or not in time.
+    """
     condition, values = question.conditions()
     columns = question.dimension.columns
     order = len(columns) + 1 + _MEASURES[question.measure.name]

@@ -72,6 +72,8 @@ def _address(name: str, text: str) -> Condition:
         address = ip_address(text[:60])
     except ValueError:
         raise MalformedInput(f"{name} must be an IP address") from None
+    if "%" in text:
+        raise MalformedInput(f"{name} must be an IP address without a zone")
     if address.version == 4:
         return "(ipv4_src_addr = ? OR ipv4_dst_addr = ?)", (int(address), int(address))
     halves = divmod(int(address), 1 << 64)
