@@ -29,12 +29,15 @@ from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.listener.service import CollectorListener, tls_options
 from kproxy_tw.collector.pages.app import Pages
 from kproxy_tw.collector.side_inputs import SnmpDocuments
+from kproxy_tw.collector.site.app import CollectorPages
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.errors import ConfigError, MalformedInput, StoreError
 from kproxy_tw.web.render import Renderer
 
 INTAKE_THREADS = 2
 QUERY_THREADS = 2
+PAGE_THREADS = 2
+"""Threads of their own: a chart of a month must not keep agents waiting."""
 
 DRAIN_SECONDS = 8.0
 """How long a stop waits for requests under way."""
@@ -171,6 +174,9 @@ class CollectorService(MultiService):
         counts.bgp_resumed.set_function(lambda: board.table.resumed)
         counts.bgp_floods.set_function(lambda: target.guard.floods if target.guard else 0)
 
+    def _problem(self) -> str:
+        return self._commits.last_error
+
     def _bgp_status(self) -> TargetStatus | None:
         return self._bgp.status() if self._bgp else None
 
@@ -193,7 +199,8 @@ class CollectorService(MultiService):
     def _build_app(self, credentials: Credentials, directory: DeviceDirectory) -> CollectorApp:
         intake = ThreadPool(1, INTAKE_THREADS, name="kcollect-intake")
         queries = ThreadPool(1, QUERY_THREADS, name="kcollect-query")
-        self._pools = (intake, queries)
+        pages = ThreadPool(1, PAGE_THREADS, name="kcollect-page")
+        self._pools = (intake, queries, pages)
         counts, reactor = self._counts, self._reactor
         off_intake = partial(deferToThreadPool, reactor, intake)
         off_query = partial(deferToThreadPool, reactor, queries)
@@ -205,14 +212,14 @@ class CollectorService(MultiService):
             devices=DeviceApi(
                 directory=directory, store=self._store, snmp=SnmpDocuments(), counts=counts, offload=off_query
             ),
-            pages=Pages(
+            endpoints=Pages(store=self._store, counts=counts, offload=off_query, problem=self._problem),
+            pages=CollectorPages(
                 store=self._store,
-                renderer=Renderer(),
-                counts=counts,
-                offload=off_query,
-                problem=lambda: self._commits.last_error,
+                offload=partial(deferToThreadPool, reactor, pages),
+                problem=self._problem,
                 bgp=self._bgp_status,
             ),
+            renderer=Renderer(),
             bgp=BgpPages(status=self._bgp_status, offload=off_query),
             counts=counts,
             reactor=reactor,

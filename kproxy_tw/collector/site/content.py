@@ -22,7 +22,6 @@ from kproxy_tw.collector.traffic.dimensions import DIMENSIONS
 from kproxy_tw.collector.traffic.query import Reads, Traffic, traffic
 from kproxy_tw.collector.traffic.question import Question, read_question
 from kproxy_tw.errors import TooSlow
-from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.tables.table import Facts, Table, facts
 
@@ -196,7 +195,7 @@ def _charted(question: Question, found: Traffic | None, slow: str) -> Mapping[st
         "step": step_words(question.time.step),
         "parts": rows_table(found) if found else None,
         "traffic_query": question.query(),
-        "counted": counted,
+        "zoom": "/traffic?" + question.query(**{"from": "FROM", "to": "TO"}),
     }
 
 
