@@ -53,6 +53,7 @@ from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
+from kproxy_tw.status import SettingStatus
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
@@ -76,7 +77,7 @@ class KproxyConfig:
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
     :ivar proxies: which hosts are reached through an HTTP proxy.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
-    :ivar shown: effective settings by flag name for pages and JSON, secrets masked.
+    :ivar shown: effective settings by flag name for JSON, secrets masked; ``settings``: all of them, with their origin.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar exit_when_silent: stop when no datagram has come in for 15 minutes.
     :ivar seed: of the thinning's random choices; ``None`` for a different one each time.
@@ -97,6 +98,7 @@ class KproxyConfig:
     spool: SpoolLimits | None = attrs.Factory(SpoolLimits)
     web: WebConfig = attrs.Factory(WebConfig)
     shown: Mapping[str, object] = attrs.field(factory=dict)
+    settings: tuple[SettingStatus, ...] = ()
     shard: str = ""
     exit_when_silent: bool = False
     seed: int | None = None
@@ -160,7 +162,8 @@ class KproxyAssembly:
             letters=self.letters,
         )
         self.refresh = self._refresh_service()
-        self.health = HealthService(reactor, config.web, self._overview(), inherited=inherited.health)
+        self.overview = self._overview()
+        self.health = HealthService(reactor, config.web, self.overview, inherited=inherited.health)
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
@@ -169,6 +172,7 @@ class KproxyAssembly:
             part.setServiceParent(root)
         CertificateReload(reactor=self._reactor, reload=self._tls.reload).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
+        TimerService(SAMPLE_SECONDS, self.overview.sample).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
@@ -283,6 +287,8 @@ class KproxyAssembly:
             shard=self._config.shard,
             log_lines_lost=self._log_lines_lost,
             clock_check=self._offset.check,
+            clock_offset=self._offset.known,
+            settings=self._config.settings,
         )
 
     def _list_changed(self, changes: Changes) -> None:

@@ -13,6 +13,7 @@ from kproxy_tw.decode.released import released
 from kproxy_tw.decode.sequence import SequenceBook
 from kproxy_tw.decode.sflow_found import SflowFound
 from kproxy_tw.devices.events import EventList
+from kproxy_tw.devices.recent import RecentHistory
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.devices.sflow import SflowDevice
 from kproxy_tw.errors import MalformedInput, UnknownVersion
@@ -40,7 +41,7 @@ class DeviceIntake:
 
     :ivar events: what happened to it that people should know.
     :ivar sessions: what is known of each exporter: its address, with the port where these are told apart by it.
-    :ivar received, sent: histories of datagrams in and messages out.
+    :ivar received, sent: histories of datagrams in and messages out; ``recent``: of records.
     :ivar route: where records go that name another exporter; ``None``: nowhere.
     :ivar options: what the operator chose about decoding.
     :ivar sflow: what it tells by sFlow besides flows.
@@ -55,6 +56,7 @@ class DeviceIntake:
     sessions: dict[str, ExporterSession] = attrs.field(factory=dict)
     received: History = attrs.field(factory=History)
     sent: History = attrs.field(factory=History)
+    recent: RecentHistory = attrs.field(factory=RecentHistory)
     route: Route | None = None
     options: DecodeOptions = AS_SENT
     sflow: SflowDevice = attrs.field(factory=SflowDevice)
@@ -64,6 +66,7 @@ class DeviceIntake:
         """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
         self.received.sample(self.pipeline.ledger.datagrams_received)
         self.sent.sample(self.pipeline.ledger.messages_sent)
+        self.recent.sample(self.pipeline.ledger)
 
     def template_counts(self) -> Mapping[str, int]:
         """Templates of all sessions: those in force, and those refused, evicted and expired so far."""

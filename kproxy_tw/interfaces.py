@@ -6,7 +6,7 @@ implementation and by a fake in ``kproxy_tw.testing`` or by several real ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -47,8 +47,8 @@ class ProxyStatus(Protocol):
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
 
-    def devices(self) -> Sequence[DeviceStatus]:
-        """Registered devices that have sent something since the start, by name."""
+    def devices(self) -> Iterator[DeviceStatus]:
+        """Registered devices that have sent something since the start; each is looked at when it is asked for."""
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""

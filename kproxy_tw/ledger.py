@@ -12,6 +12,7 @@ of :meth:`~Ledger.forward`, :meth:`~Ledger.sample_out` and :meth:`~Ledger.drop`.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, deque
 from collections.abc import Iterable
 
@@ -107,10 +108,22 @@ class Ledger:
 
     @classmethod
     def total(cls, ledgers: Iterable[Ledger]) -> Ledger:
-        """The sum of ``ledgers``."""
-        result = cls()
-        for ledger in ledgers:
-            result.add(ledger)
+        """The sum of ``ledgers``; counter by counter, for a thousand of them are added up every second."""
+        parts = list(ledgers)
+        sums = {name: sum([getattr(part, name) for part in parts]) for name in _NUMBERS}
+        return cls(
+            **sums,
+            records_dropped=_added(RECORD_DROP_REASONS, [part.records_dropped for part in parts]),
+            datagrams_dropped=_added(DATAGRAM_DROP_REASONS, [part.datagrams_dropped for part in parts]),
+        )
+
+    def since(self, before: Ledger) -> Ledger:
+        """What was counted after ``before``, an earlier copy of this ledger."""
+        result = Ledger(**{name: getattr(self, name) - getattr(before, name) for name in _NUMBERS})
+        result.records_dropped = Counter(self.records_dropped)
+        result.records_dropped.subtract(before.records_dropped)
+        result.datagrams_dropped = Counter(self.datagrams_dropped)
+        result.datagrams_dropped.subtract(before.datagrams_dropped)
         return result
 
     def as_json(self) -> dict[str, object]:
@@ -121,6 +134,13 @@ class Ledger:
             )
             for field in attrs.fields(Ledger)
         }
+
+
+_NUMBERS = tuple(field.name for field in attrs.fields(Ledger) if not field.name.endswith("_dropped"))
+
+
+def _added(reasons: Iterable[str], counters: list[Counter[str]]) -> Counter[str]:
+    return Counter({reason: sum([counter[reason] for counter in counters]) for reason in reasons})
 
 
 class RetiredLedgers:
@@ -149,6 +169,8 @@ SAMPLE_SECONDS = 5
 HISTORY_SECONDS = 15 * 60
 """How far back a :class:`History` can look."""
 
+HISTORY_READINGS = HISTORY_SECONDS // SAMPLE_SECONDS + 1
+
 
 class History:
     """Readings of one counter over the last 15 minutes, for "difference over 1 and 15 minutes".
@@ -159,13 +181,49 @@ class History:
     __slots__ = ("_readings",)
 
     def __init__(self) -> None:
-        self._readings: deque[int] = deque([0], maxlen=HISTORY_SECONDS // SAMPLE_SECONDS + 1)
+        self._readings = array("q", [0])
 
     def sample(self, value: int) -> None:
         """Take a reading of the counter."""
         self._readings.append(value)
+        if len(self._readings) > HISTORY_READINGS:
+            del self._readings[0]
 
     def difference(self, value: int, seconds: int) -> int:
         """``value`` less the reading ``seconds`` ago, or less the oldest reading there is."""
         back = min(seconds // SAMPLE_SECONDS, len(self._readings))
         return value - self._readings[-back]
+
+    def readings(self) -> array[int]:
+        """A copy of the readings, the oldest first."""
+        return self._readings[:]
+
+    def rising_for(self, value: int) -> int | None:
+        """How many seconds ago the counter first rose, as far back as is known; ``None`` when it did not."""
+        readings = self._readings
+        if value == readings[0]:
+            return None
+        first = next((place for place, reading in enumerate(readings) if reading != readings[0]), len(readings))
+        return (len(readings) - first + 1) * SAMPLE_SECONDS
+
+
+class Trend:
+    """Copies of a ledger over the last 15 minutes, for what happens per second."""
+
+    def __init__(self) -> None:
+        self._readings: deque[tuple[float, Ledger]] = deque(maxlen=HISTORY_READINGS)
+
+    def sample(self, now: float, ledger: Ledger) -> None:
+        """Take a reading, every ``SAMPLE_SECONDS``; ``ledger`` counts no further. ``now``: monotonic seconds."""
+        self._readings.append((now, ledger))
+
+    def lately(self, now: float, ledger: Ledger, seconds: float) -> tuple[float, Ledger]:
+        """What was counted in the last ``seconds``, and in how many seconds that really was; 0 while unknown."""
+        for at, before in self._readings:
+            if now - at <= seconds + SAMPLE_SECONDS / 2:
+                return now - at, ledger.since(before)
+        return 0.0, Ledger()
+
+    def forwarded(self) -> list[int]:
+        """Readings of the records forwarded, the oldest first."""
+        return [ledger.records_forwarded for _at, ledger in self._readings]

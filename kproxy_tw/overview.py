@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -13,7 +13,7 @@ from kproxy_tw.devices.exporter_status import exporter_status
 from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.intake import Intake
-from kproxy_tw.ledger import Ledger
+from kproxy_tw.ledger import Ledger, Trend
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.accuracy import WINDOW_SECONDS
 from kproxy_tw.status import (
@@ -22,7 +22,9 @@ from kproxy_tw.status import (
     DaemonStatus,
     DeviceStatus,
     EndpointStatus,
+    LimitStatus,
     ListenerStatus,
+    SettingStatus,
     StreamListenerStatus,
     UnregisteredStatus,
 )
@@ -81,6 +83,10 @@ class Refreshing(Protocol):
         """Whether the device list is fresh."""
 
 
+def _unknown() -> None:
+    """No clock was compared."""
+
+
 @attrs.frozen(kw_only=True)
 class Overview:
     """Fits ``interfaces.ProxyStatus``.
@@ -91,7 +97,10 @@ class Overview:
     :ivar shard: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
-    :ivar clock_check: compares this machine's clock with the backend's.
+    :ivar clock_check: compares this machine's clock with the backend's; ``clock_offset`` says by how much it is ahead.
+    :ivar settings: see ``DaemonStatus``.
+    :ivar limits: gives what must not grow without end.
+    :ivar trend: readings of the totals.
     """
 
     instance_id: str
@@ -110,13 +119,16 @@ class Overview:
     shard: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
+    clock_offset: Callable[[], float | None] = _unknown
+    settings: tuple[SettingStatus, ...] = ()
+    limits: Callable[[], Iterable[LimitStatus]] = tuple
+    trend: Trend = attrs.Factory(Trend)
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         listeners = tuple(self.listening.status())
-        totals = self.intake.total()
-        totals.add(self.inherited)
-        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
+        totals = self._totals(listeners)
+        seconds, lately = self.trend.lately(self.clock.seconds(), totals, MINUTE)
         return DaemonStatus(
             instance_id=self.instance_id,
             version=__version__,
@@ -130,13 +142,21 @@ class Overview:
             streams=self.streaming.status(),
             shard=self.shard,
             log_lines_lost=self.log_lines_lost(),
+            settings=self.settings,
+            lately=lately,
+            lately_seconds=seconds,
+            forwarded=self.trend.forwarded(),
+            limits=tuple(self.limits()),
+            clock_offset=self.clock_offset(),
         )
 
-    def devices(self) -> Sequence[DeviceStatus]:
-        """Registered devices that have sent something since the start, by name."""
-        return sorted(
-            (self._device(device) for device in self.intake.devices.values()), key=lambda device: device.device_name
-        )
+    def devices(self) -> Iterator[DeviceStatus]:
+        """Registered devices that have sent something since the start; each is looked at when it is asked for."""
+        return map(self._device, tuple(self.intake.devices.values()))
+
+    def sample(self) -> None:
+        """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
+        self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
@@ -169,6 +189,12 @@ class Overview:
             checks.append(self.clock_check())
         return checks
 
+    def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
+        totals = self.intake.total()
+        totals.add(self.inherited)
+        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
+        return totals
+
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger
         return DeviceStatus(
@@ -195,6 +221,8 @@ class Overview:
             ledger=ledger,
             template_counts=intake.template_counts(),
             cap=_cap(pipeline, self.clock.seconds()),
+            recent=intake.recent.status(ledger, intake.received, self.wall()),
+            enabled=pipeline.device.enabled,
         )
 
 

@@ -7,7 +7,7 @@ secrets: whoever builds ``config`` masks them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -140,6 +140,27 @@ class CapStatus:
 
 
 @attrs.frozen(kw_only=True)
+class RecentStatus:
+    """What a device did in the last 15 minutes.
+
+    :ivar readings: of the counter of datagrams received, each ``ledger.SAMPLE_SECONDS``, the oldest first.
+    :ivar records, sampled_out, dropped: records.
+    :ivar dropped_since: seconds since 1970 at which the first of those was dropped; ``None`` if none was.
+    :ivar gaps, sequence_seen: of what the exporter numbers: what never came, and what did.
+    :ivar gaps_since: like ``dropped_since``.
+    """
+
+    readings: Sequence[int] = ()
+    records: int = 0
+    sampled_out: int = 0
+    dropped: int = 0
+    dropped_since: float | None = None
+    gaps: int = 0
+    sequence_seen: int = 0
+    gaps_since: float | None = None
+
+
+@attrs.frozen(kw_only=True)
 class DeviceStatus:
     """A registered device that has sent something since the start.
 
@@ -149,6 +170,8 @@ class DeviceStatus:
     :ivar channel_highwater: queue name to the longest length it ever had.
     :ivar max_fps: the cap in force, flows per second.
     :ivar cap: what the cap did lately.
+    :ivar recent: what it did in the last 15 minutes.
+    :ivar enabled: whether its flow is to be forwarded.
     :ivar template_counts: templates of its sessions: ``in_force``, and ``refused``, ``evicted``, ``expired`` so far.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
@@ -180,6 +203,8 @@ class DeviceStatus:
     exporters: ExporterStatus = attrs.Factory(ExporterStatus)
     sequences: tuple[Mapping[str, object], ...] = ()
     cap: CapStatus = attrs.Factory(CapStatus)
+    recent: RecentStatus = attrs.Factory(RecentStatus)
+    enabled: bool = True
 
 
 @attrs.frozen(kw_only=True)
@@ -196,13 +221,22 @@ class UnregisteredStatus:
 
 @attrs.frozen(kw_only=True)
 class EndpointStatus:
-    """One upstream URL. ``last_status`` is the HTTP status, 0 before the first answer."""
+    """One upstream URL.
+
+    :ivar purpose: what it is for, in a word or two.
+    :ivar last_status: the HTTP status, 0 before the first answer.
+    :ivar latency_ms: of the last answer, from the request's first byte; ``None`` before it.
+    :ivar certificate_expires: seconds since 1970; ``None`` without TLS and before the first connection.
+    """
 
     url: str
     connected: bool
     last_status: int = 0
     last_error: str = ""
     retry_in_ms: int = 0
+    purpose: str = ""
+    latency_ms: float | None = None
+    certificate_expires: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -254,6 +288,39 @@ class Check:
 
 
 @attrs.frozen(kw_only=True)
+class SettingStatus:
+    """One setting in force. Secrets are masked.
+
+    :ivar origin: ``flag``, ``environment`` or ``default``.
+    :ivar default: what it is when nobody says anything.
+    :ivar help: what it does, in one line.
+    """
+
+    name: str
+    value: object
+    origin: str
+    default: object = None
+    help: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class LimitStatus:
+    """Something that may not grow without end.
+
+    :ivar unit: ``B`` for bytes, empty for a number of things.
+    :ivar limit: infinite when there is none.
+    :ivar peak: the most since the start; ``None`` when nobody keeps it.
+    """
+
+    name: str
+    current: float
+    limit: float
+    peak: float | None = None
+    unit: str = ""
+    hint: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class DaemonStatus:
     """The process as a whole.
 
@@ -261,6 +328,10 @@ class DaemonStatus:
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
     :ivar log_lines_lost: by the sink that did not take them.
+    :ivar settings: every setting and where its value comes from.
+    :ivar lately, lately_seconds: what was counted in the last so many seconds, about a minute.
+    :ivar forwarded: readings of the records forwarded, each ``ledger.SAMPLE_SECONDS``, the oldest first.
+    :ivar clock_offset: seconds by which this machine's clock is ahead of the backend's; ``None`` while unknown.
     """
 
     instance_id: str
@@ -275,3 +346,9 @@ class DaemonStatus:
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
+    settings: tuple[SettingStatus, ...] = ()
+    lately: Ledger = attrs.Factory(Ledger)
+    lately_seconds: float = 0.0
+    forwarded: Sequence[int] = ()
+    limits: tuple[LimitStatus, ...] = ()
+    clock_offset: float | None = None

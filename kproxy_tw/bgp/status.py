@@ -10,7 +10,7 @@ import attrs
 from kproxy_tw.bgp.counts import BgpCounts
 from kproxy_tw.bgp.denylist import DeniedStatus
 from kproxy_tw.bgp.interfaces import ControlStatus
-from kproxy_tw.status import Check
+from kproxy_tw.status import Check, SettingStatus
 
 if TYPE_CHECKING:
     from kproxy_tw.bgp.md5.peers import Md5Status
@@ -67,7 +67,7 @@ class KbgpSettings:
     """Settings that the JSON shows.
 
     :ivar listeners: as they were given.
-    :ivar shown: all settings by flag name, for the page; secrets masked.
+    :ivar all: every setting and where its value comes from; secrets masked.
     """
 
     listeners: tuple[str, ...]
@@ -76,7 +76,7 @@ class KbgpSettings:
     target: str
     email: str
     site_id: int
-    shown: Mapping[str, object] = attrs.field(factory=dict)
+    all: tuple[SettingStatus, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

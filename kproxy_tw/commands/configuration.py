@@ -63,6 +63,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         state_dir=Path(options["state_dir"]),
         spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
         shown=options.effective(),
+        settings=options.settings(),
     )
 
 

@@ -7,6 +7,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import attrs
+
 from kproxy_tw.bgp.addresses import Network, networks
 from kproxy_tw.bgp.assembly import ExportConfig, KbgpConfig
 from kproxy_tw.bgp.config import EdgeConfig, ListenAddress
@@ -15,9 +17,10 @@ from kproxy_tw.bgp.status import KbgpSettings
 from kproxy_tw.bgp.target import DEFAULT_TARGET, target
 from kproxy_tw.bgp.upstream.config import BackendConfig
 from kproxy_tw.bgp.webproxy import web_proxy
+from kproxy_tw.commands.flags import normal
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.export.lines import WaitingLines
-from kproxy_tw.status import shown_address
+from kproxy_tw.status import SettingStatus, shown_address
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.regions import is_loopback, region_domain
 from kproxy_tw.web.kbgp.service import StatusPortConfig
@@ -121,8 +124,17 @@ def _settings(
         target=where,
         email=options["email"] or "",
         site_id=options["site_id"] or 0,
-        shown={**options.effective(), "target": where, "listen": ", ".join(listeners), **exports},
+        all=_all_settings(options, {"target": where, "listen": ", ".join(listeners), **exports}),
     )
+
+
+def _all_settings(options: CommandOptions, derived: Mapping[str, object]) -> tuple[SettingStatus, ...]:
+    """Every setting; of those that were derived, what came out of it."""
+    known = {setting.name: setting for setting in options.settings()}
+    named = {normal(name): name for name in known}
+    for key, value in derived.items():
+        known[named[key]] = attrs.evolve(known[named[key]], value=value)
+    return tuple(known.values())
 
 
 def _md5(options: CommandOptions, listen: tuple[ListenAddress, ...]) -> Md5Config:

@@ -18,6 +18,7 @@ from kproxy_tw.commands.logs import EventText, event_text
 from kproxy_tw.commands.reactors import OtherReactor, asyncio_reactor
 from kproxy_tw.commands.reference import help_text
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.status import SettingStatus
 
 Origin = Literal["flag", "environment", "default"]
 
@@ -89,6 +90,20 @@ class CommandOptions(usage.Options):
             for key, flag in self._table.items()
             if self._origins[key] != "default" or (flag.state is State.WORKS and self[key] not in (None, False))
         }
+
+    def settings(self) -> tuple[SettingStatus, ...]:
+        """Give every setting that works and where its value comes from, for people to see; secrets are ``***``."""
+        return tuple(
+            SettingStatus(
+                name=flag.name,
+                value=None if self[key] in (None, "") else _shown(flag, self[key]),
+                origin=self._origins[key],
+                default=None if flag.secret else flag.default_text or flag.initial(),
+                help=flag.help,
+            )
+            for key, flag in self._table.items()
+            if flag.state is State.WORKS
+        )
 
     def warnings(self) -> list[str]:
         """Give one line for each flag that was given and does nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -37,9 +37,9 @@ class FixedStatus:
         """The process as a whole."""
         return self.daemon_status
 
-    def devices(self) -> Sequence[DeviceStatus]:
+    def devices(self) -> Iterator[DeviceStatus]:
         """The given devices."""
-        return self.device_list
+        return iter(self.device_list)
 
     def device(self, device_id: int) -> DeviceStatus | None:
         """The given device with that id."""

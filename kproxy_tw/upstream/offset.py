@@ -39,9 +39,8 @@ class ClockOffset:
         """How much this machine's clock is ahead; 0 while it is not known."""
         return min(self._offsets, key=abs, default=0.0)
 
-    @property
     def known(self) -> float | None:
-        """How much this machine's clock is ahead; ``None`` before the first answer."""
+        """The same; ``None`` while it is not known."""
         return self.seconds if self._offsets else None
 
     def note(self, date: str | None) -> None:

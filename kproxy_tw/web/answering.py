@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from twisted.web.http import NOT_FOUND
 from twisted.web.iweb import IRequest
-from twisted.web.pages import notFound
-from twisted.web.resource import IResource
-from twisted.web.static import File
+from twisted.web.resource import Resource
 
-from kproxy_tw.web.documents import Document, encode
+from kproxy_tw.web import assets
+from kproxy_tw.web.encoding import Document, encode
+from kproxy_tw.web.tables.separated import csv_text
+from kproxy_tw.web.tables.table import Table
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+CSV = "text/csv; charset=utf-8"
 
 RENDER_THREADS = 2
 """Pages rendered at once; the reactor's other threads are for other work."""
 
 
-class StaticFiles(File):
-    """Files of one folder; folders are not listed."""
+FOREVER = "public, max-age=31536000, immutable"
+"""What is under a name that has its hash in it never changes."""
 
-    def directoryListing(self) -> IResource:  # noqa: N802 - Twisted's name
-        """There is nothing to see."""
-        return notFound(message="Folders are not listed.")
+
+class StaticFiles(Resource):
+    """Style sheets, scripts and images below ``/static/``."""
+
+    isLeaf = True
+
+    def render_GET(self, request: IRequest) -> bytes:
+        """The file; folders are not listed, and nothing outside is served."""
+        path = request.path.decode("utf-8", "replace").removeprefix(assets.PREFIX)
+        found = assets.static().find(path)
+        if found is None:
+            return answer(request, "There is no such file.\n", TEXT, NOT_FOUND)
+        if found.hashed:
+            request.setHeader("Cache-Control", FOREVER)
+        return answer(request, found.body, found.content_type)
 
 
 def answer(request: IRequest, body: bytes | str, content_type: str, code: int = 200) -> bytes:
@@ -41,9 +56,21 @@ def answer_json(request: IRequest, document: Document, code: int = 200) -> bytes
     return answer(request, encode(document, pretty=wants_pretty(request)), JSON, code)
 
 
+def answer_csv(request: IRequest, table: Table) -> bytes:
+    """Answer with a table as a file."""
+    request.setHeader("Content-Disposition", f'attachment; filename="{table.name}.csv"')
+    return answer(request, csv_text(table), CSV)
+
+
 def answer_probe(request: IRequest, fine: bool, reasons: Sequence[str]) -> bytes:
     """Answer a probe: 200 ``ok``, or 503 with the reasons."""
     return answer(request, "ok\n" if fine else "; ".join(reasons) + "\n", TEXT, 200 if fine else 503)
+
+
+def query_of(request: IRequest) -> dict[str, str]:
+    """The query's values as text; of several with one name the first."""
+    args: dict[bytes, list[bytes]] = request.args or {}
+    return {name.decode("utf-8", "replace"): values[0].decode("utf-8", "replace") for name, values in args.items()}
 
 
 def wants_pretty(request: IRequest) -> bool:

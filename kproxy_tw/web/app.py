@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from klein import Klein
-from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.threads import deferToThread
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
@@ -17,22 +16,22 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.interfaces import ProxyStatus
-from kproxy_tw.web import assets, documents, health, metrics
+from kproxy_tw.web import documents, health, metrics
 from kproxy_tw.web.answering import (
-    HTML,
     JSON,
-    RENDER_THREADS,
     StaticFiles,
     answer,
     answer_json,
     answer_probe,
+    query_of,
     wants_pretty,
 )
-from kproxy_tw.web.events import EventStream
-from kproxy_tw.web.pages import device as device_page
-from kproxy_tw.web.pages import kproxy as kproxy_page
+from kproxy_tw.web.encoding import encode
+from kproxy_tw.web.events import Document, EventStreams
+from kproxy_tw.web.pages.source import KproxyPages
+from kproxy_tw.web.pagesite import MISSING, PageSite
 from kproxy_tw.web.render import Renderer
-from kproxy_tw.web.snapshot import Snapshot, take
+from kproxy_tw.web.snapshot import Snapshot
 
 T = TypeVar("T")
 
@@ -51,9 +50,9 @@ class AdminApp:
 
     def __init__(self, status: ProxyStatus, renderer: Renderer, reactor: Any) -> None:
         self._status = status
-        self._renderer = renderer
-        self._turns = DeferredSemaphore(RENDER_THREADS)
-        self._events = EventStream(lambda: self.in_turn(_status_document), reactor)
+        self._pages = KproxyPages(status, reactor)
+        self._site = PageSite(self._pages, renderer, "kproxy")
+        self._events = EventStreams(self._news, reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
@@ -62,28 +61,12 @@ class AdminApp:
 
     def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
         """Take a snapshot and call ``make`` with it in a thread, a few at a time."""
-        return self._turns.run(lambda: deferToThread(make, take(self._status)))
-
-    @app.route("/")
-    async def page(self, request: IRequest) -> bytes:
-        """The first page."""
-        html = await self.in_turn(lambda now: self._renderer.render("kproxy.html", **kproxy_page.page_values(now)))
-        return answer(request, html, HTML)
-
-    @app.route("/devices/<int:device_id>")
-    async def device_page(self, request: IRequest, device_id: int) -> bytes:
-        """The page of one device."""
-        device = self._status.device(device_id)
-        if device is None:
-            return self._missing(request, f"No device {device_id} has sent flow since the start.")
-        values = device_page.page_values(self._status.daemon(), device)
-        html = await self.in_turn(lambda _: self._renderer.render("device.html", **values))
-        return answer(request, html, HTML)
+        return self._pages.in_turn(make)
 
     @app.route("/static/", branch=True)
     def static(self, request: IRequest) -> Resource:
-        """Style sheets and images."""
-        return StaticFiles(str(assets.static()))
+        """Style sheets, scripts and images."""
+        return StaticFiles()
 
     @app.route("/hc")
     def hc(self, request: IRequest) -> bytes:
@@ -115,7 +98,7 @@ class AdminApp:
         pretty = wants_pretty(request)
 
         def make(now: Snapshot) -> bytes:
-            return documents.encode(documents.devices(now.devices, now.unregistered), pretty=pretty)
+            return encode(documents.devices(now.devices, now.unregistered), pretty=pretty)
 
         return answer(request, await self.in_turn(make), JSON)
 
@@ -134,19 +117,23 @@ class AdminApp:
 
     @app.route("/events")
     def events(self, request: IRequest) -> bytes | Deferred[None]:
-        """``/admin/status``, again and again."""
-        return self._events.answer(request)
+        """``/admin/status`` again and again, or the live parts of ``?page=``."""
+        return self._events.answer(request, query_of(request).get("page", ""))
+
+    @app.route("/", strict_slashes=False)
+    @app.route("/<path:rest>")
+    async def page(self, request: IRequest, rest: str = "") -> bytes:
+        """Every page, its JSON, and its tables as CSV."""
+        if rest.startswith("admin/"):
+            return answer_json(request, {"error": MISSING.lower().rstrip(".")}, 404)
+        return await self._site.answer(request)
 
     @app.handle_errors(HTTPException)
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
-        if request.path.startswith(b"/admin/"):
-            return answer_json(request, {"error": "there is nothing at this address"}, 404)
-        return self._missing(request, "There is nothing at this address.")
+        return self._site.missing(request)
 
-    def _missing(self, request: IRequest, text: str) -> bytes:
-        return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)
-
-
-def _status_document(now: Snapshot) -> bytes:
-    return documents.encode(documents.status(now.daemon), pretty=False)
+    def _news(self, page: str) -> Callable[[], Deferred[Any]] | None:
+        if page:
+            return self._site.stream(page)
+        return lambda: succeed(Document(encode(documents.status(self._status.daemon()))))

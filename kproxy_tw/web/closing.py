@@ -29,12 +29,14 @@ SECURITY_HEADERS = (
     (
         b"Content-Security-Policy",
         b"default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
-        b"frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     ),
-    (b"Cache-Control", b"no-store"),
-    (b"Referrer-Policy", b"no-referrer"),
+    (b"X-Frame-Options", b"DENY"),
 )
 """On every answer, refusals included."""
+
+USUAL_HEADERS = ((b"Cache-Control", b"no-store"), (b"Referrer-Policy", b"no-referrer"))
+"""On every answer that says nothing else."""
 
 REASONS = {
     **http.RESPONSES,
@@ -70,6 +72,9 @@ class ClosingChannel(http.HTTPChannel):
         headers.removeHeader(b"Server")
         for name, value in SECURITY_HEADERS:
             headers.setRawHeaders(name, [value])
+        for name, value in USUAL_HEADERS:
+            if not headers.hasHeader(name):
+                headers.setRawHeaders(name, [value])
         super().writeHeaders(version, code, reason, headers)
 
     def refuse(self, refusal: Refusal) -> None:

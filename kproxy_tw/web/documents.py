@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,18 +15,10 @@ from kproxy_tw.status import (
     UnregisteredStatus,
 )
 from kproxy_tw.web.counters import agents_document, counters_document
+from kproxy_tw.web.encoding import Document, number, plain
 from kproxy_tw.web.exporters import exporters_document
 from kproxy_tw.web.health import overall
 from kproxy_tw.web.text import utc_time
-
-Document = dict[str, object]
-
-
-def encode(document: Document, *, pretty: bool = False) -> bytes:
-    """JSON in ASCII, safe to be pasted into HTML; on one line, or indented with ``pretty``."""
-    separators = None if pretty else (",", ":")
-    text = json.dumps(document, indent=2 if pretty else None, separators=separators, allow_nan=False)
-    return text.replace("<", "\\u003c").encode("ascii") + b"\n"
 
 
 def health(checks: Sequence[Check], now: float) -> Document:
@@ -47,7 +37,7 @@ def status(daemon: DaemonStatus) -> Document:
         "Version": daemon.version,
         "StartTime": utc_time(daemon.start_time),
         "UptimeMs": int(1000 * (daemon.now - daemon.start_time)),
-        "Config": {name: _plain(value) for name, value in daemon.config.items()},
+        "Config": {name: plain(value) for name, value in daemon.config.items()},
         "Upstream": [_endpoint(endpoint) for endpoint in daemon.upstream],
         "Listeners": [
             {
@@ -122,8 +112,8 @@ def device_summary(device: DeviceStatus) -> Document:
         "LastSeen": utc_time(device.last_seen),
         "Sources": list(device.sources),
         "ChannelHighwater": dict(device.channel_highwater),
-        "MaxFPS": _number(device.max_fps),
-        "SampleRate": {"Effective": _number(device.sample_rate), "Origin": device.rate_origin},
+        "MaxFPS": number(device.max_fps),
+        "SampleRate": {"Effective": number(device.sample_rate), "Origin": device.rate_origin},
         "Cap": _cap(device.cap),
         "Ledger": device.ledger.as_json(),
     }
@@ -132,12 +122,12 @@ def device_summary(device: DeviceStatus) -> Document:
 def _cap(cap: CapStatus) -> Document:
     """What the cap did lately; errors are relative, one standard error."""
     return {
-        "Seconds": _number(cap.seconds),
-        "PlanFPS": _number(cap.plan_fps),
+        "Seconds": number(cap.seconds),
+        "PlanFPS": number(cap.plan_fps),
         "Seen": cap.seen,
         "Kept": cap.kept,
-        "SeenPerKept": _number(cap.seen_per_kept),
-        "ExpectedError": {"Bytes": _number(cap.octets_error), "Packets": _number(cap.packets_error)},
+        "SeenPerKept": number(cap.seen_per_kept),
+        "ExpectedError": {"Bytes": number(cap.octets_error), "Packets": number(cap.packets_error)},
     }
 
 
@@ -165,7 +155,7 @@ def _template(template: Mapping[str, Any]) -> Document:
         "Kind": template["kind"],
         "RecordLength": template["record_length"],
         "Port": template["port"],
-        "AgeSeconds": _number(round(template["age_seconds"], 1)),
+        "AgeSeconds": number(round(template["age_seconds"], 1)),
         "Restored": template["restored"],
         "Fields": [
             {
@@ -199,21 +189,3 @@ def _endpoint(endpoint: EndpointStatus) -> Document:
         "LastError": endpoint.last_error,
         "RetryInMs": endpoint.retry_in_ms,
     }
-
-
-def _number(value: float) -> float | int | None:
-    """Whole numbers without a fraction; JSON has no infinity, so no limit is ``null``."""
-    if not math.isfinite(value):
-        return None
-    return int(value) if value == int(value) else value
-
-
-def _plain(value: object) -> object:
-    """A setting as JSON has it."""
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    if isinstance(value, float):
-        return _number(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    return str(value)

@@ -18,12 +18,19 @@ class Point:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """``level`` is ``good``, ``starting``, ``attention`` or ``bad``; ``omitted`` counts points beyond the list."""
+    """``level`` is ``good``, ``starting``, ``attention`` or ``bad``; ``omitted`` counts points beyond the list,
+    which are at ``more``, if that is known."""
 
     level: str
     sentence: str
     points: tuple[Point, ...] = ()
     omitted: int = 0
+    more: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The same for programs."""
+        points = [{"Text": point.text, "Href": point.href} for point in self.points]
+        return {"Level": self.level, "Sentence": self.sentence, "Points": points, "Omitted": self.omitted}
 
 
 def counted(number: int, noun: str) -> str:

@@ -1,13 +1,17 @@
 """One moment of the daemon, taken on the reactor's thread and rendered on another.
 
 Pages of a thousand devices take longer than the reactor may be held up; so whoever renders works on
-copies: every number of one answer is of the same moment, and its ledgers balance.
+copies, and copying is done in slices, too: each device's ledger is of one moment and balances.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from twisted.internet.task import deferLater
 
 import attrs
 
@@ -15,29 +19,75 @@ from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
 
+SLICE_SECONDS = 0.003
+"""For so long at most the reactor is held up at a time."""
+
+Taking = Generator[None, None, "Snapshot"]
+
 
 @attrs.frozen
 class Snapshot:
-    """What ``ProxyStatus`` said at one moment; nothing in it changes afterwards."""
+    """What ``ProxyStatus`` said at one moment; nothing in it changes afterwards.
+
+    :ivar cost_seconds: processor time that it took.
+    """
 
     daemon: DaemonStatus
     devices: Sequence[DeviceStatus]
     unregistered: Sequence[UnregisteredStatus]
     checks: Sequence[Check]
+    cost_seconds: float = 0.0
 
 
 def take(status: ProxyStatus) -> Snapshot:
-    """Ask ``status`` and copy what goes on counting."""
+    """Ask ``status`` and copy what goes on counting, all at once."""
+    steps = _steps(status)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            taken: Snapshot = done.value
+            return taken
+
+
+async def take_in_slices(status: ProxyStatus, reactor: Any) -> Snapshot:
+    """The same, with turns for others in between."""
+    steps, cost = _steps(status), 0.0
+    while True:
+        began, ends = time.thread_time(), time.perf_counter() + SLICE_SECONDS
+        try:
+            while time.perf_counter() < ends:
+                next(steps)
+        except StopIteration as done:
+            taken: Snapshot = done.value
+            return attrs.evolve(taken, cost_seconds=cost + time.thread_time() - began)
+        cost += time.thread_time() - began
+        await deferLater(reactor, 0, lambda: None)
+
+
+def _steps(status: ProxyStatus) -> Taking:
     daemon = status.daemon()
+    yield
+    devices = yield from _devices(status.devices())
+    yield
     return Snapshot(
-        attrs.evolve(daemon, totals=_copy(daemon.totals)),
-        [attrs.evolve(device, ledger=_copy(device.ledger)) for device in status.devices()],
+        attrs.evolve(daemon, totals=copied(daemon.totals)),
+        sorted(devices, key=lambda device: device.device_name),
         list(status.unregistered()),
         list(status.checks()),
     )
 
 
-def _copy(ledger: Ledger) -> Ledger:
+def _devices(found: Iterator[DeviceStatus]) -> Generator[None, None, list[DeviceStatus]]:
+    devices = []
+    for device in found:
+        devices.append(attrs.evolve(device, ledger=copied(device.ledger)))
+        yield
+    return devices
+
+
+def copied(ledger: Ledger) -> Ledger:
+    """A ledger that counts no further."""
     return attrs.evolve(
         ledger,
         records_dropped=Counter(ledger.records_dropped),

@@ -76,6 +76,16 @@ def utc_clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def local_clock(seconds: float) -> str:
+    """Seconds since 1970 as ``2026-01-31 12:34:56`` in this machine's zone; a page's script shows the reader's."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_zone(seconds: float) -> str:
+    """This machine's zone at a moment, as ``UTC+01:00``."""
+    return f"UTC{datetime.fromtimestamp(seconds, UTC).astimezone().isoformat()[-6:]}"
+
+
 def duration(seconds: float) -> str:
     """The two largest units: ``1 d 2 h``, ``3 min 4 s``, ``0 s``."""
     left, parts = max(0, int(seconds)), []

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from time import localtime, strftime
 
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
+from kproxy_tw.web.devicestate import problems
 from kproxy_tw.web.health import failing_reasons, is_good, is_ready
 from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, counted
 from kproxy_tw.web.snapshot import Snapshot
-from kproxy_tw.web.text import duration, percent, safe_text, si_number
+from kproxy_tw.web.text import safe_text, si_number
 
-QUIET_SECONDS = 300
-"""A device that has been silent for longer needs attention."""
-
-LOSS_SHARE = 0.001
-"""A device that lost a larger share of its records needs attention."""
+CERTIFICATE_DAYS = 14
+"""A certificate that is valid for fewer days needs attention."""
 
 
 def verdict(snapshot: Snapshot) -> Verdict:
     """Judge the whole."""
     daemon, devices, checks = snapshot.daemon, snapshot.devices, snapshot.checks
-    points = [Point(safe_text(reason), "#checks") for reason in failing_reasons(checks)]
-    points += _daemon_points(daemon, checks)
-    points += [point for device in devices for point in _device_points(device, daemon.now)]
+    whole = [Point(safe_text(reason), "#checks") for reason in failing_reasons(checks)]
+    whole += _daemon_points(daemon, checks)
     if snapshot.unregistered:
-        points.append(Point(_unregistered_text(snapshot.unregistered), "#unregistered"))
+        whole.append(Point(_unregistered_text(snapshot.unregistered), "#unregistered"))
+    bad = [point for device in devices for point in _device_points(device, daemon.now)]
+    points = [*whole, *bad]
     return Verdict(
         level=_level(checks, points),
         sentence=_sentence(len(devices), checks, len(points)),
         points=tuple(points[:SHOWN_POINTS]),
         omitted=max(0, len(points) - SHOWN_POINTS),
+        more="/?state=bad#devices" if bad else "",
     )
 
 
@@ -47,30 +48,30 @@ def _sentence(devices: int, checks: Sequence[Check], points: int) -> str:
     if not is_ready(checks):
         return f"Starting: {safe_text('; '.join(failing_reasons(checks, initializing=True)))}."
     work = f"Forwarding flow of {counted(devices, 'device')}" if devices else "Ready; no device has sent flow yet"
-    return f"{work}; {counted(points, 'thing')} to look at." if points else f"{work}."
+    return f"{work}; {counted(points, 'thing')} to look at." if points else f"{work}. All is well."
 
 
 def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Point]:
-    if is_good(checks):  # otherwise a check has said so already
-        for endpoint in daemon.upstream:
-            if endpoint.last_error and not endpoint.connected:
-                yield Point(f"{safe_text(endpoint.url)}: {safe_text(endpoint.last_error)}", "#upstream")
-    drops = sum(listener.kernel_drops for listener in daemon.listeners)
+    for endpoint in daemon.upstream:
+        if is_good(checks) and endpoint.last_error and not endpoint.connected:  # else a check has said so already
+            yield Point(f"{safe_text(endpoint.url)}: {safe_text(endpoint.last_error)}", "/upstream")
+        left = None if endpoint.certificate_expires is None else (endpoint.certificate_expires - daemon.now) / 86_400
+        if left is not None and left < CERTIFICATE_DAYS:
+            yield Point(f"the certificate of {safe_text(endpoint.url)} is valid for {left:.0f} more days", "/upstream")
+    drops = daemon.lately.kernel_drops
     if drops:
-        yield Point(f"{si_number(drops)} datagrams were lost in the receive buffer since the start", "#listeners")
+        text = f"{si_number(drops)} datagrams were lost in the receive buffer in the last minute: raise -rcvbuf_size"
+        yield Point(text, "#listeners")
 
 
 def _device_points(device: DeviceStatus, now: float) -> Iterator[Point]:
-    name, href = safe_text(device.device_name), f"/devices/{device.device_id}"
-    silent = now - device.last_seen
-    if silent > QUIET_SECONDS:
-        yield Point(f"{name} has sent nothing for {duration(silent)}", href)
-    dropped, received = device.ledger.records_dropped.total(), device.ledger.records_received
-    if dropped > LOSS_SHARE * received:
-        reason = device.ledger.records_dropped.most_common(1)[0][0]
-        yield Point(f"{name} lost {percent(dropped, received)} of its records, most of them: {reason}", href)
-    if device.rate_origin == "unknown":
-        yield Point(f"{name} tells no sampling rate; its flow is counted as it comes", href)
+    for problem in problems(device, now):
+        text = f"{safe_text(device.device_name)} {problem.text}, since {_clock(problem.since, now)}"
+        yield Point(text, f"/devices/{device.device_id}")
+
+
+def _clock(seconds: float, now: float) -> str:
+    return strftime("%H:%M" if now - seconds < 43_200 else "%Y-%m-%d %H:%M", localtime(seconds))
 
 
 def _unregistered_text(unregistered: Sequence[UnregisteredStatus]) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from klein import Klein
-from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.threads import deferToThread
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
@@ -18,45 +17,29 @@ from werkzeug.exceptions import HTTPException
 from kproxy_tw.bgp.addresses import plain_address
 from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.status import Check
-from kproxy_tw.web import assets, health
+from kproxy_tw.web import events, health
 from kproxy_tw.web.answering import (
-    HTML,
     JSON,
-    RENDER_THREADS,
     StaticFiles,
     answer,
     answer_json,
     answer_probe,
+    query_of,
     wants_pretty,
 )
-from kproxy_tw.web.documents import Document, encode
-from kproxy_tw.web.events import EventStream
+from kproxy_tw.web.encoding import Document, encode
+from kproxy_tw.web.events import EventStreams
 from kproxy_tw.web.kbgp import documents, metrics
-from kproxy_tw.web.pages import kbgp as kbgp_page
+from kproxy_tw.web.kbgp.source import KbgpPages, StatusSource
+from kproxy_tw.web.pagesite import MISSING, PageSite
 from kproxy_tw.web.render import Renderer
-
-T = TypeVar("T")
-
-
-class StatusSource(Protocol):
-    """Whom the pages ask."""
-
-    def hold(self) -> Callable[[], KbgpStatus]:
-        """Everything at one moment, to be made in any thread."""
-
-    def session(self, device_ip: str) -> SessionStatus | None:
-        """The oldest session of an address."""
-
-    def checks(self) -> tuple[Check, ...]:
-        """The checks behind ``/hc``."""
 
 
 class KbgpApp:
     """Pages, JSON and metrics of kbgp.
 
     :param status: whom to ask, at each request.
-    :param renderer: makes the page.
+    :param renderer: makes the pages.
     :param wall_ns: nanoseconds since 1970.
     :param reactor: provides the time.
     """
@@ -65,34 +48,20 @@ class KbgpApp:
 
     def __init__(self, status: StatusSource, renderer: Renderer, wall_ns: Callable[[], int], reactor: Any) -> None:
         self._status = status
-        self._renderer = renderer
         self._wall_ns = wall_ns
-        self._turns = DeferredSemaphore(RENDER_THREADS)
-        self._events = EventStream(lambda: self.in_turn(_status_document), reactor)
+        self._pages = KbgpPages(status)
+        self._site = PageSite(self._pages, renderer, "kbgp")
+        self._events = EventStreams(self._news, reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
         root: IResource = self.app.resource()
         return root
 
-    def in_turn(self, make: Callable[[KbgpStatus], T]) -> Deferred[T]:
-        """Hold a moment and call ``make`` with it in a thread, a few at a time."""
-
-        def work(moment: Callable[[], KbgpStatus]) -> T:
-            return make(moment())
-
-        return self._turns.run(lambda: deferToThread(work, self._status.hold()))
-
-    @app.route("/")
-    async def page(self, request: IRequest) -> bytes:
-        """The page."""
-        html = await self.in_turn(lambda now: self._renderer.render("kbgp.html", **kbgp_page.page_values(now)))
-        return answer(request, html, HTML)
-
     @app.route("/static/", branch=True)
     def static(self, request: IRequest) -> Resource:
-        """Style sheets and images."""
-        return StaticFiles(str(assets.static()))
+        """Style sheets, scripts and images."""
+        return StaticFiles()
 
     @app.route("/hc")
     def hc(self, request: IRequest) -> bytes:
@@ -134,20 +103,30 @@ class KbgpApp:
     @app.route("/metrics")
     async def prometheus(self, request: IRequest) -> bytes:
         """The counts for Prometheus."""
-        return answer(request, await self.in_turn(metrics.exposition), CONTENT_TYPE_PLAIN_0_0_4)
+        return answer(request, await self._pages.in_turn(metrics.exposition), CONTENT_TYPE_PLAIN_0_0_4)
 
     @app.route("/events")
     def events(self, request: IRequest) -> bytes | Deferred[None]:
-        """``/admin/status``, again and again."""
-        return self._events.answer(request)
+        """``/admin/status`` again and again, or the live parts of ``?page=``."""
+        return self._events.answer(request, query_of(request).get("page", ""))
+
+    @app.route("/", strict_slashes=False)
+    @app.route("/<path:rest>")
+    async def page(self, request: IRequest, rest: str = "") -> bytes:
+        """Every page, its JSON, and its tables as CSV."""
+        if rest.startswith("admin/"):
+            return answer_json(request, {"error": MISSING.lower().rstrip(".")}, 404)
+        return await self._site.answer(request)
 
     @app.handle_errors(HTTPException)
     def unknown(self, request: IRequest, failure: Failure) -> bytes:
         """No such address."""
-        if request.path.startswith(b"/admin/"):
-            return answer_json(request, {"error": "there is nothing at this address"}, 404)
-        text = "There is nothing at this address."
-        return answer(request, self._renderer.render("missing.html", text=text), HTML, 404)
+        return self._site.missing(request)
+
+    def _news(self, page: str) -> Callable[[], Deferred[Any]] | None:
+        if page:
+            return self._site.stream(page)
+        return lambda: self._pages.in_turn(lambda now: events.Document(encode(documents.status(now))))
 
     def _find(self, address: str) -> SessionStatus | None:
         try:
@@ -157,8 +136,4 @@ class KbgpApp:
 
     async def _document(self, request: IRequest, make: Callable[[KbgpStatus], Document]) -> bytes:
         pretty = wants_pretty(request)
-        return answer(request, await self.in_turn(lambda now: encode(make(now), pretty=pretty)), JSON)
-
-
-def _status_document(now: KbgpStatus) -> bytes:
-    return encode(documents.status(now), pretty=False)
+        return answer(request, await self._pages.in_turn(lambda now: encode(make(now), pretty=pretty)), JSON)

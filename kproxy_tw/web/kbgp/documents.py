@@ -11,7 +11,7 @@ from kproxy_tw.bgp.interfaces import ControlStatus
 from kproxy_tw.bgp.status import KbgpSettings, KbgpStatus, SessionStatus
 from kproxy_tw.redaction import MASK, is_secret
 from kproxy_tw.status import Check
-from kproxy_tw.web.documents import Document
+from kproxy_tw.web.encoding import Document
 from kproxy_tw.web.health import overall
 from kproxy_tw.web.text import utc_nanoseconds
 

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 import attrs
 
 from kproxy_tw.status import shown_address
-from kproxy_tw.web.kbgp.app import KbgpApp, StatusSource
+from kproxy_tw.web.kbgp.app import KbgpApp
+from kproxy_tw.web.kbgp.source import StatusSource
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.site import GuardedSite, HostPolicy, SiteLimits, build_site
 

@@ -150,7 +150,7 @@ class BackendChecks:
         return "may this machine go there? A proxy is named with -local_proxy or HTTPS_PROXY"
 
     def _clock(self) -> Finding:
-        off = self._offset.known
+        off = self._offset.known()
         if off is None:
             return Finding("clock", "skip", "not known: no answer to compare with")
         side = "ahead of" if off > 0 else "behind"

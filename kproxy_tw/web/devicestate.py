@@ -1,0 +1,83 @@
+"""Whether a device does well: what is wrong with it now, since when, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from kproxy_tw.status import DeviceStatus
+from kproxy_tw.web.report import ACTIVE_SECONDS
+from kproxy_tw.web.tables.table import Tone
+from kproxy_tw.web.text import duration, percent
+
+QUIET_SECONDS = 300
+"""A device that has been silent for longer needs attention."""
+
+LOSS_SHARE = 0.001
+"""A device that lost a larger share of its records in the last 15 minutes needs attention."""
+
+STATES = ("bad", "sending", "quiet")
+"""Of a device: ``bad`` has problems, whether it sends or not."""
+
+TONES: dict[str, Tone] = {"bad": "bad", "sending": "on", "quiet": "off"}
+
+REMEDIES = {
+    "no_template": "the exporter has not sent their template yet: shorten its template refresh",
+    "malformed": "they cannot be understood: see its page",
+    "queue_full": "more came than could be worked on",
+    "spool_full": "the backend took none and the spool is full: see Upstream",
+    "spool_corrupt": "the spool was damaged: check the disk",
+    "rejected": "the backend refused them: see Upstream",
+    "encode": "no message could be made of them: see the log",
+    "unregistered": "the device was removed from the list meanwhile",
+}
+"""By the reason for which records were dropped: what is behind it, or what to do."""
+
+MEANT = ("disabled", "egress", "shutdown")
+"""Reasons that somebody wanted."""
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """``since``: seconds since 1970."""
+
+    text: str
+    since: float
+
+
+def problems(device: DeviceStatus, now: float) -> tuple[Problem, ...]:
+    """What is wrong with a device, the worst first."""
+    return tuple(_problems(device, now))
+
+
+def state_of(device: DeviceStatus, found: tuple[Problem, ...], now: float) -> str:
+    """One of ``STATES``."""
+    if found:
+        return "bad"
+    return "sending" if now - device.last_seen < ACTIVE_SECONDS else "quiet"
+
+
+def _problems(device: DeviceStatus, now: float) -> Iterator[Problem]:
+    silent = now - device.last_seen
+    if silent > QUIET_SECONDS:
+        yield Problem(text=f"has sent nothing for {duration(silent)}", since=device.last_seen)
+    recent = device.recent
+    reason = _worst_reason(device)
+    if reason and recent.dropped_since is not None and recent.dropped > LOSS_SHARE * recent.records:
+        share, remedy = percent(recent.dropped, recent.records), REMEDIES.get(reason, "see its page")
+        text = f"lost {share} of its records, most of them for {reason}: {remedy}"
+        yield Problem(text=text, since=recent.dropped_since)
+    sent = recent.gaps + recent.sequence_seen
+    if recent.gaps_since is not None and recent.gaps > LOSS_SHARE * sent:
+        share = percent(recent.gaps, sent)
+        yield Problem(text=f"lost {share} on the way here: look at the network between", since=recent.gaps_since)
+    if device.rate_origin == "unknown" and device.ledger.records_forwarded:
+        text = "tells no sampling rate; its flow is counted as it comes: set the rate of the device"
+        yield Problem(text=text, since=device.first_seen)
+
+
+def _worst_reason(device: DeviceStatus) -> str:
+    found = [(count, reason) for reason, count in device.ledger.records_dropped.items() if reason not in MEANT]
+    count, reason = max(found, default=(0, ""))
+    return reason if count else ""

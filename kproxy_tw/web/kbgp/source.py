@@ -1,0 +1,75 @@
+"""kbgp's pages by their addresses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.threads import deferToThread
+
+import attrs
+
+from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
+from kproxy_tw.status import Check
+from kproxy_tw.web.answering import RENDER_THREADS
+from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages import kbgp
+from kproxy_tw.web.pagesite import PageRun
+from kproxy_tw.web.tables.choice import choice_of
+
+T = TypeVar("T")
+
+
+class StatusSource(Protocol):
+    """Whom the pages ask."""
+
+    def hold(self) -> Callable[[], KbgpStatus]:
+        """Everything at one moment, to be made in any thread."""
+
+    def session(self, device_ip: str) -> SessionStatus | None:
+        """The oldest session of an address."""
+
+    def checks(self) -> tuple[Check, ...]:
+        """The checks behind ``/hc``."""
+
+
+class KbgpPages:
+    """Fits ``pagesite.PageSource``.
+
+    :param status: whom to ask.
+    """
+
+    def __init__(self, status: StatusSource) -> None:
+        self._status = status
+        self._turns = DeferredSemaphore(RENDER_THREADS)
+
+    def in_turn(self, make: Callable[[KbgpStatus], T]) -> Deferred[T]:
+        """Hold a moment and call ``make`` with it in a thread, a few at a time."""
+
+        def work(moment: Callable[[], KbgpStatus]) -> T:
+            return make(moment())
+
+        return self._turns.run(lambda: deferToThread(work, self._status.hold()))
+
+    def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
+        """See ``pagesite.PageSource``."""
+        choice = choice_of(query)
+        makers: Mapping[str, Callable[[KbgpStatus], PageContent]] = {
+            "/": lambda now: kbgp.content(now, choice),
+            "/config": kbgp.settings_content,
+        }
+        make = makers.get(path)
+        return None if make is None else self._run(make)
+
+    def _run(self, make: Callable[[KbgpStatus], PageContent]) -> PageRun:
+        def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
+            return self._turns.run(lambda: deferToThread(work, use, self._status.hold()))
+
+        def work(use: Callable[[PageContent | None], T], moment: Callable[[], KbgpStatus]) -> T:
+            began = time.thread_time()
+            content = make(moment())
+            return use(attrs.evolve(content, cost_seconds=time.thread_time() - began))
+
+        return run

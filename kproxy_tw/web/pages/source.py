@@ -1,0 +1,82 @@
+"""kproxy's pages by their addresses."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.threads import deferToThread
+
+import attrs
+
+from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.web.answering import RENDER_THREADS
+from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages import configuration, device, kproxy, limits, upstream
+from kproxy_tw.web.pagesite import PageRun
+from kproxy_tw.web.snapshot import Snapshot, take_in_slices
+from kproxy_tw.web.tables.choice import choice_of
+
+T = TypeVar("T")
+
+_DEVICE = re.compile("/devices/([0-9]{1,19})", re.ASCII)
+
+
+class KproxyPages:
+    """Fits ``pagesite.PageSource``.
+
+    :param status: whom to ask.
+    :param reactor: gives turns.
+    """
+
+    def __init__(self, status: ProxyStatus, reactor: Any) -> None:
+        self._status = status
+        self._reactor = reactor
+        self._turns = DeferredSemaphore(RENDER_THREADS)
+
+    def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
+        """Take a snapshot and call ``make`` with it in a thread, a few at a time."""
+        return self._turns.run(lambda: Deferred.fromCoroutine(self._with_snapshot(make)))
+
+    def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
+        """See ``pagesite.PageSource``."""
+        one = _DEVICE.fullmatch(path)
+        if one is not None:
+            return self._device(int(one[1]))
+        choice = choice_of(query)
+        makers: Mapping[str, Callable[[Snapshot], PageContent]] = {
+            "/": lambda now: kproxy.content(now, choice),
+            "/upstream": upstream.content,
+            "/limits": limits.content,
+            "/config": configuration.content,
+        }
+        make = makers.get(path)
+        return None if make is None else self._run(make)
+
+    def _run(self, make: Callable[[Snapshot], PageContent]) -> PageRun:
+        def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
+            return self.in_turn(lambda now: use(_timed(make, now)))
+
+        return run
+
+    def _device(self, device_id: int) -> PageRun:
+        def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
+            found, daemon = self._status.device(device_id), self._status.daemon()
+            if found is None:
+                return self._turns.run(lambda: deferToThread(use, None))
+            return self._turns.run(lambda: deferToThread(lambda: use(device.content(daemon, found))))
+
+        return run
+
+    async def _with_snapshot(self, make: Callable[[Snapshot], T]) -> T:
+        snapshot = await take_in_slices(self._status, self._reactor)
+        return await deferToThread(make, snapshot)
+
+
+def _timed(make: Callable[[Snapshot], PageContent], now: Snapshot) -> PageContent:
+    began = time.thread_time()
+    content = make(now)
+    return attrs.evolve(content, cost_seconds=now.cost_seconds + time.thread_time() - began)

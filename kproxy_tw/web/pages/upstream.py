@@ -1,0 +1,103 @@
+"""Upstream: every backend address with its state, what waits for it, and the clock."""
+
+from __future__ import annotations
+
+from kproxy_tw.status import DaemonStatus, EndpointStatus
+from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, Tone, columns, facts
+from kproxy_tw.web.verdict import CERTIFICATE_DAYS
+
+MOST_OFFSET_SECONDS = 60.0
+"""The backend wants a clock that is right to within a minute."""
+
+DAY = 86_400
+
+
+def content(snapshot: Snapshot) -> PageContent:
+    """Everything that the page shows."""
+    daemon = snapshot.daemon
+    return PageContent(
+        template="upstream.html",
+        tables=(_endpoints(daemon),),
+        facts=(_delivery(daemon),),
+        values={"daemon": daemon},
+    )
+
+
+def _endpoints(daemon: DaemonStatus) -> Table:
+    return Table(
+        name="endpoints",
+        key="Upstream",
+        title="Addresses",
+        columns=columns(
+            ("URL", "Address"),
+            ("State", "State", "state"),
+            ("LastStatus", "Last status", "text", "HTTP status of the last answer"),
+            ("LatencyMs", "Latency", "number", "Of the last answer, in milliseconds"),
+            ("RetryInMs", "Next try in", "number", "Milliseconds"),
+            ("CertificateExpires", "Certificate", "time", "Until when the server's certificate is valid"),
+            ("LastError", "Last error"),
+        ),
+        rows=[_endpoint(endpoint, daemon.now) for endpoint in daemon.upstream],
+        now=daemon.now,
+        empty="No address is set.",
+    )
+
+
+def _endpoint(endpoint: EndpointStatus, now: float) -> Row:
+    word, tone = _state(endpoint)
+    expires = endpoint.certificate_expires
+    days = None if expires is None else (expires - now) / DAY
+    return (
+        Cell(endpoint.url, under=endpoint.purpose),
+        Cell(word, tone=tone),
+        endpoint.last_status or None,
+        endpoint.latency_ms,
+        endpoint.retry_in_ms or None,
+        None
+        if days is None
+        else Cell(expires, under=f"{days:.0f} days left", tone="bad" if days < CERTIFICATE_DAYS else ""),
+        endpoint.last_error,
+    )
+
+
+def _state(endpoint: EndpointStatus) -> tuple[str, Tone]:
+    if endpoint.connected:
+        return ("refused", "bad") if endpoint.last_error else ("connected", "on")
+    return ("away", "bad") if endpoint.last_error else ("not used yet", "wait")
+
+
+def _delivery(daemon: DaemonStatus) -> Facts:
+    totals, spool, offset = daemon.totals, daemon.spool, daemon.clock_offset
+    wrong = offset is not None and abs(offset) > MOST_OFFSET_SECONDS
+    side = "" if offset is None or abs(offset) < 1 else "ahead" if offset > 0 else "behind"
+    seconds = daemon.lately_seconds
+    items = facts(
+        (totals.messages_sent, "MessagesSent", "Messages delivered", "count"),
+        (totals.messages_retried, "MessagesRetried", "Attempts repeated", "count"),
+        (totals.bytes_sent, "BytesSent", "Bytes delivered", "bytes"),
+        (
+            daemon.lately.bytes_sent / seconds if seconds else None,
+            "BytesPerSecond",
+            "Bytes per second",
+            "bytes",
+            "In the last minute",
+        ),
+        (spool.get("Messages", 0), "MessagesWaiting", "Messages waiting", "count"),
+        (
+            Cell(spool.get("Bytes", 0), under=f"of {spool.get('MaxBytes', 0):,} B"),
+            "BytesWaiting",
+            "Bytes waiting",
+            "bytes",
+        ),
+        (spool.get("OldestMs", 0) / 1000, "OldestSeconds", "The oldest waits for", "seconds"),
+        (
+            None if offset is None else Cell(round(offset, 1), under=side, tone="bad" if wrong else ""),
+            "ClockOffsetSeconds",
+            "Clock, seconds",
+            "number",
+            "This machine's clock against the backend's, by the date of its answers; at most a minute is allowed",
+        ),
+    )
+    return Facts(name="delivery", key="Delivery", title="Delivery", items=tuple(items), now=daemon.now)
