@@ -71,6 +71,15 @@
     location.assign(zoom.replace("FROM", Math.floor(from)).replace("TO", Math.ceil(to)));
   }
 
+  const two = (number) => String(number).padStart(2, "0");
+  function clock(time) {
+    const at = new Date(1000 * time), span = points * data.step;
+    const day = two(at.getMonth() + 1) + "-" + two(at.getDate());
+    if (span > 4 * 86400) { return day; }
+    const hour = two(at.getHours()) + ":" + two(at.getMinutes());
+    return (span > 86400 ? day + " " : "") + hour + (span < 600 ? ":" + two(at.getSeconds()) : "");
+  }
+
   const stepAt = (time) => Math.min(points - 1, Math.max(0, Math.floor((time - data.start) / data.step)));
 
   function options() {
@@ -83,7 +92,7 @@
         x: { range: () => [data.start, data.start + points * data.step] },
         y: { range: (u, low, high) => [0, high > 0 ? 1.06 * high : 1] },
       },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 84, values: (u, marks) => marks.map((mark) => short(mark, data.unit)) }],
+      axes: [{ ...axis, space: 80, size: 30, values: (u, marks) => marks.map(clock) }, { ...axis, size: 84, values: (u, marks) => marks.map((mark) => short(mark, data.unit)) }],
       series: [{}, ...data.layers.map((layer, place) => ({
         stroke: sheet, width: 1, fill: color("--layer-" + (count - place)),
         paths: uPlot.paths.stepped({ align: 1 }), points: { show: false },

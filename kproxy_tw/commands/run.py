@@ -11,6 +11,7 @@ from twisted.scripts import twistd
 
 from kproxy_tw.commands.tools.table import TOOLS, run_tool
 
+
 class ScriptOptions(twistd.ServerOptions):  # type: ignore[name-defined]
     """twistd's options for one known command; no plugin has to be searched for.
 

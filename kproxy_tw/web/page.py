@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from kproxy_tw.web.encoding import Document
-from kproxy_tw.web.tables.choice import Choice, View
+from kproxy_tw.web.tables.choice import View
 from kproxy_tw.web.tables.table import Facts, Table
 
 
@@ -20,6 +20,7 @@ class PageContent:
     :ivar tables: in the template by their names, in JSON by their keys, as CSV at ``<path>/<name>.csv``.
     :ivar facts: in the template by their names, in JSON by their keys.
     :ivar view: of the table that the page is about, which may be filtered and sorted; not among ``tables``.
+    :ivar query: asks for the same again, when there is no view that tells.
     :ivar document: what JSON has besides.
     :ivar values: what the template uses besides.
     :ivar headers: of the HTML answer.
@@ -31,6 +32,7 @@ class PageContent:
     tables: Sequence[Table] = ()
     facts: Sequence[Facts] = ()
     view: View | None = None
+    query: str = ""
     document: Document = attrs.Factory(dict)
     values: Mapping[str, Any] = attrs.Factory(dict)
     headers: Mapping[str, str] = attrs.Factory(dict)
@@ -49,7 +51,7 @@ class PageContent:
 
     def for_template(self, path: str) -> dict[str, Any]:
         """Every name that the template may use. :param path: of the page, without its query."""
-        query = (self.view.choice if self.view else Choice()).query()
+        query = self.view.choice.query() if self.view else f"?{self.query}"
         return {
             **self.values,
             "tables": {table.name: table for table in self.tables},

@@ -76,7 +76,9 @@ def put(store: FlowStore, device_id: int, received: float = NOW, **columns: Any)
 def flows() -> list[dict[str, Any]]:
     """The flows one by one, with the device that they are stored for."""
     columns = make_columns(np.random.default_rng(7))
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*(c.tolist() for c in columns.values()), strict=True)]
+    rows = [
+        dict(zip(columns, values, strict=True)) for values in zip(*(c.tolist() for c in columns.values()), strict=True)
+    ]
     return [{**row, "device_id": 7 if place < COUNT // 3 else 8} for place, row in enumerate(rows)]
 
 
@@ -125,8 +127,10 @@ KEYS = {
     "port": service,
     "src_as": lambda flow: f"AS{flow['src_as']}" if flow["src_as"] else "unknown AS",
     "dst_as": lambda flow: f"AS{flow['dst_as']}",
-    "input": lambda flow: f"device-{flow['device_id']} "
-    + ("uplink" if (flow["device_id"], flow["input_port"]) == (7, 1) else f"interface {flow['input_port']}"),
+    "input": lambda flow: (
+        f"device-{flow['device_id']} "
+        + ("uplink" if (flow["device_id"], flow["input_port"]) == (7, 1) else f"interface {flow['input_port']}")
+    ),
     "source": lambda flow: dotted(flow["ipv4_src_addr"]),
     "conversation": lambda flow: f"{dotted(flow['ipv4_src_addr'])} → {dotted(flow['ipv4_dst_addr'])}",
 }

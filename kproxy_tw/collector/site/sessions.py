@@ -30,10 +30,10 @@ def sessions_table(bgp: TargetStatus, now: float) -> Table:
         ),
         rows=[_session(session) for session in bgp.sessions],
         now=now,
-        note=f"{agents} at {bgp.listen}{' (TLS)' if bgp.tls else ''}, BGP daemon at {bgp.daemon}; it sees each router as"
-        f" a neighbor of its own in {bgp.network}.{floods}",
-        empty="No router has a session. Start kbgp with --target set to this address, and list routers in the -devices"
-        " file.",
+        note=f"{agents} at {bgp.listen}{' (TLS)' if bgp.tls else ''}, BGP daemon at {bgp.daemon}; it sees each "
+        f"router as a neighbor of its own in {bgp.network}.{floods}",
+        empty="No router has a session. Start kbgp with --target set to this address, and list routers in the "
+        "-devices file.",
     )
 
 

@@ -22,7 +22,9 @@ def verdict(problem: str, totals: Sequence[DeviceTotals], bgp: TargetStatus | No
     :param problem: what keeps flow from being stored; empty when nothing does.
     """
     if problem:
-        return Verdict(level="bad", sentence="Flow cannot be stored at the moment", points=(Point(problem, "/metrics"),))
+        return Verdict(
+            level="bad", sentence="Flow cannot be stored at the moment", points=(Point(problem, "/metrics"),)
+        )
     flows = sum(total.sums.flows for total in totals)
     if not flows:
         sessions = len(bgp.sessions) if bgp else 0
@@ -35,7 +37,7 @@ def verdict(problem: str, totals: Sequence[DeviceTotals], bgp: TargetStatus | No
     stored = f"{si_number(flows)} flows of {counted(len(totals), 'device')} are stored"
     if not silent:
         return Verdict(level="good", sentence=stored)
-    points = [
+    silences = [
         Point(
             f"{total.device_name} has sent nothing for {duration(now - total.last_received)}",
             f"/devices/{total.device_id}",
@@ -46,6 +48,6 @@ def verdict(problem: str, totals: Sequence[DeviceTotals], bgp: TargetStatus | No
     return Verdict(
         level="attention",
         sentence=f"{stored}; {need}",
-        points=tuple(points[:SHOWN_POINTS]),
-        omitted=max(0, len(points) - SHOWN_POINTS),
+        points=tuple(silences[:SHOWN_POINTS]),
+        omitted=max(0, len(silences) - SHOWN_POINTS),
     )

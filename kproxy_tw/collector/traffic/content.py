@@ -9,6 +9,7 @@ from kproxy_tw.collector.traffic.question import FILTERS, MEASURES, Question
 from kproxy_tw.collector.traffic.timerange import SPANS
 from kproxy_tw.web.encoding import Document
 from kproxy_tw.web.tables.table import Cell, Facts, Table, columns, facts
+from kproxy_tw.web.text import utc_time
 
 FILTER_WORDS = {
     "device": "device",
@@ -89,7 +90,13 @@ def whole_facts(found: Traffic) -> Facts:
             facts(
                 (whole.bytes * 8 / time.seconds, "AverageBits", "Average", "bits", "Estimated"),
                 (whole.bytes, "EstimatedBytes", "Bytes", "bytes", "Estimated: bytes times sample rate, summed"),
-                (whole.packets, "EstimatedPackets", "Packets", "number", "Estimated: packets times sample rate, summed"),
+                (
+                    whole.packets,
+                    "EstimatedPackets",
+                    "Packets",
+                    "number",
+                    "Estimated: packets times sample rate, summed",
+                ),
                 (whole.flows, "Flows", "Flow records", "count", "As stored"),
             )
         ),
@@ -102,8 +109,8 @@ def asked_document(question: Question) -> Document:
         "By": question.dimension.name,
         "Show": question.measure.name,
         "Unit": question.measure.unit,
-        "From": question.time.start,
-        "To": question.time.stop,
+        "From": utc_time(question.time.start),
+        "To": utc_time(question.time.stop),
         "StepSeconds": question.time.step,
         "Filters": dict(question.filters),
     }

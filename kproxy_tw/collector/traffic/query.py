@@ -112,8 +112,8 @@ def traffic(store: Reads, question: Question, names: Names) -> Traffic:
     whole = Amounts()
     for amounts in steps.values():
         whole = whole.plus(amounts)
-    ranked = ranked(store, question) if whole.flows else []
-    rows = [Row(said(question.dimension, key, names), key, amounts) for key, amounts in ranked]
+    largest = ranked(store, question) if whole.flows else []
+    rows = [Row(said(question.dimension, key, names), key, amounts) for key, amounts in largest]
     shown = Amounts()
     for row in rows:
         shown = shown.plus(row.amounts)
@@ -156,18 +156,19 @@ def _steps(store: Reads, question: Question) -> dict[int, Amounts]:
     return {int(row[0]): Amounts(*row[1:]) for row in found}
 
 
-def _layers(
-    store: Reads, question: Question, rows: Sequence[Row], steps: dict[int, Amounts]
-) -> tuple[Layer, ...]:
+def _layers(store: Reads, question: Question, rows: Sequence[Row], steps: dict[int, Amounts]) -> tuple[Layer, ...]:
     chosen = [row for row in rows if row.key is not None][:LAYERS]
     if not chosen:
         return ()
     found = _steps_of(store, question, [row.key for row in chosen if row.key is not None])
     points = question.time.points
-    layers = [Layer(row.label, _values(question, points, steps_of)) for row, steps_of in zip(chosen, found, strict=True)]
+    layers = [
+        Layer(row.label, _values(question, points, steps_of)) for row, steps_of in zip(chosen, found, strict=True)
+    ]
     if len(rows) > len(chosen):
         whole = _values(question, points, steps)
-        rest = (max(0.0, value - sum(parts)) for value, *parts in zip(whole, *(one.values for one in layers), strict=True))
+        shown = map(sum, zip(*(layer.values for layer in layers), strict=True))
+        rest = (max(0.0, value - part) for value, part in zip(whole, shown, strict=True))
         layers.append(Layer("all others", tuple(rest)))
     return tuple(layers)
 

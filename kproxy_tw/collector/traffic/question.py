@@ -42,8 +42,8 @@ class Measure:
 MEASURES: Mapping[str, Measure] = {
     measure.name: measure
     for measure in (
-        Measure("bytes", "Bits", "b/s", 8),
-        Measure("packets", "Packets", "p/s"),
+        Measure("bytes", "Bits", "bit/s", 8),
+        Measure("packets", "Packets", "packets/s"),
         Measure("flows", "Flow records", "records/s"),
     )
 }

@@ -18,7 +18,9 @@ def main(command: str, arguments: Sequence[str]) -> Exit:
 
     :raises SystemExit: the configuration cannot work (78), or the command line is bad (2); the line is written.
     """
-    description = "Look at all that kproxy needs, and say what is wrong and what to do; exit status 1 if anything fails."
+    description = (
+        "Look at all that kproxy needs, and say what is wrong and what to do; exit status 1 if anything fails."
+    )
     options = daemon_options(command, "doctor", description, arguments, JSON)
     reactor = asyncio_reactor()
     # Only now: these import klein, which would install a reactor of its own.

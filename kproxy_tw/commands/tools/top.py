@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 
 from kproxy_tw.commands.exits import Exit, fail_start
 from kproxy_tw.commands.flags import Flag, State
@@ -14,6 +15,7 @@ from kproxy_tw.commands.tools.client import StatusPort
 from kproxy_tw.commands.tools.daemon_flags import daemon_options
 from kproxy_tw.commands.tools.status_port import URL, status_port
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.web.tables.table import Column
 
 PAGE = "/index.json"
 
@@ -47,22 +49,16 @@ def main(command: str, arguments: Sequence[str]) -> Exit:
 
 def _print_once(port: StatusPort, layout: Layout, *, as_json: bool) -> Exit:
     document = port.document(PAGE)
-    if as_json:
-        text = json.dumps(document, indent=2)
-    else:
-        text = "\n".join(lines(board(document, layout, now=time.time())))
-    sys.stdout.write(text + "\n")
+    shown = [json.dumps(document, indent=2)] if as_json else lines(board(document, layout, now=time.time()))
+    sys.stdout.write("\n".join(shown) + "\n")
     return Exit.OK
 
 
 def _layout(command: str) -> Layout:
     """The columns of the daemon's own page, but those that only programs want."""
+    columns: Sequence[Column]
     if command == "kproxy":
-        from kproxy_tw.web.pages.kproxy import DEVICE_COLUMNS as columns
-
-        key = "Devices"
+        key, columns = "Devices", import_module("kproxy_tw.web.pages.kproxy").DEVICE_COLUMNS
     else:
-        from kproxy_tw.web.pages.kbgp import SESSION_COLUMNS as columns
-
-        key = "Sessions"
+        key, columns = "Sessions", import_module("kproxy_tw.web.pages.kbgp").SESSION_COLUMNS
     return Layout(key, [column for column in columns if not column.hidden])

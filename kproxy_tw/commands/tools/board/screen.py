@@ -86,9 +86,7 @@ class TopScreen(App[None]):
             self._tell(Text(f"✕ {problem}", style="bold red"))
             return
         now = time.monotonic()
-        shown = board(
-            document, self._columns, now=time.time(), before=self._document, elapsed=now - self._looked
-        )
+        shown = board(document, self._columns, now=time.time(), before=self._document, elapsed=now - self._looked)
         self._document, self._looked, self._board = document, now, shown
         self._show()
 

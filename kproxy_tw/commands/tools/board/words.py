@@ -63,7 +63,7 @@ _SHOWN: Mapping[str, Callable[[Any, float], str]] = {
     "count": lambda value, _now: si_number(value),
     "number": lambda value, _now: si_number(value),
     "bytes": lambda value, _now: si_number(value, "B"),
-    "bits": lambda value, _now: si_number(value, "b/s"),
+    "bits": lambda value, _now: si_number(value, "bit/s"),
     "share": lambda value, _now: percent(value, 1),
     "rate": lambda value, _now: f"1:{value:.10g}",
     "seconds": lambda value, _now: duration(value),

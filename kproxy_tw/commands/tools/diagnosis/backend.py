@@ -156,7 +156,9 @@ class BackendChecks:
         side = "ahead of" if off > 0 else "behind"
         shown = f"{abs(off):.1f} s {side} the backend's"
         if abs(off) > MOST_SECONDS:
-            return Finding("clock", "fail", shown, "it must be right to within a minute: install chrony, or another NTP client")
+            return Finding(
+                "clock", "fail", shown, "it must be right to within a minute: install chrony, or another NTP client"
+            )
         if abs(off) > CLOSE_SECONDS:
             return Finding("clock", "warn", shown, "run an NTP client")
         return Finding("clock", "ok", shown)

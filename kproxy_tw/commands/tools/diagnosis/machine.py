@@ -68,7 +68,9 @@ def disk(folder: Path, spool_bytes: int) -> Finding:
     if free < LEAST_FREE:
         return Finding("disk", "fail", shown, "free some space, or what waits for the backend will be lost")
     if free < needed:
-        return Finding("disk", "warn", shown, f"free some space, or lower -spool_max_bytes to {max(0, free - LEAST_FREE)}")
+        return Finding(
+            "disk", "warn", shown, f"free some space, or lower -spool_max_bytes to {max(0, free - LEAST_FREE)}"
+        )
     return Finding("disk", "ok", shown)
 
 
