@@ -42,10 +42,12 @@ from kproxy_tw.devices.sources import Sources
 from kproxy_tw.devices.store import DeviceStore
 from kproxy_tw.intake import DeviceLife, Intake, SessionConfig
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
+from kproxy_tw.limits import Limits
 from kproxy_tw.listen.activation import Inherited
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
@@ -57,11 +59,13 @@ from kproxy_tw.status import SettingStatus
 from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.observed import ObservedHosts
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
 from kproxy_tw.upstream.service import CertificateReload
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
+from kproxy_tw.web.process import process_use
 from kproxy_tw.web.service import HealthService, WebConfig
 
 if TYPE_CHECKING:
@@ -109,6 +113,7 @@ class KproxyAssembly:
 
     :param log_lines_lost: gives the lines that each log sink did not take.
     :param inherited: sockets that were passed to the process.
+    :param book: of the log, for the page.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
@@ -120,11 +125,13 @@ class KproxyAssembly:
         reactor: Any,
         log_lines_lost: Callable[[], Mapping[str, int]] = dict,
         inherited: Inherited = NOTHING_INHERITED,
+        book: LogBook | None = None,
     ) -> None:
         self._config = config
         self._log_lines_lost = log_lines_lost
         self._reactor = reactor
         self._offset = ClockOffset(time.time)
+        self._observed = ObservedHosts()
         self._tls = TlsPolicy(config.tls)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
@@ -163,7 +170,7 @@ class KproxyAssembly:
         )
         self.refresh = self._refresh_service()
         self.overview = self._overview()
-        self.health = HealthService(reactor, config.web, self.overview, inherited=inherited.health)
+        self.health = HealthService(reactor, config.web, self.overview, inherited=inherited.health, book=book)
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
@@ -252,6 +259,7 @@ class KproxyAssembly:
             user_agent=f"kproxy/{__version__}",
             proxies=self._config.proxies,
             offset=self._offset,
+            observed=self._observed,
         )
 
     def _refresh_service(self) -> RefreshService:
@@ -288,7 +296,24 @@ class KproxyAssembly:
             log_lines_lost=self._log_lines_lost,
             clock_check=self._offset.check,
             clock_offset=self._offset.known,
+            observed=self._observed,
             settings=self._config.settings,
+            limits=self._limits(),
+        )
+
+    def _limits(self) -> Limits:
+        config = self._config
+        return Limits(
+            budget=self._budget,
+            room=self.intake.room,
+            held=config.sessions.held,
+            max_templates=config.sessions.max_templates,
+            max_streams=config.streams.limits.connections,
+            sources=self.sources,
+            streams=self.stream_listener.status,
+            waiting=self.delivery.waiting,
+            spool=None if self.spool is None else self.spool.shown,
+            process=process_use,
         )
 
     def _list_changed(self, changes: Changes) -> None:
@@ -333,9 +358,10 @@ def kproxy_service(
     reactor: Any,
     log_lines_lost: Callable[[], Mapping[str, int]] = dict,
     inherited: Inherited = NOTHING_INHERITED,
+    book: LogBook | None = None,
 ) -> IService:
     """The daemon ``kproxy``. :raises ConfigError: a file that the configuration names cannot be used."""
-    return KproxyAssembly(config, reactor, log_lines_lost, inherited).service()
+    return KproxyAssembly(config, reactor, log_lines_lost, inherited, book).service()
 
 
 def kbgp_service(config: KbgpConfig, reactor: Any) -> IService:

@@ -127,6 +127,14 @@ class FlowBatch:
         found = self.columns.get(name)
         return _empty(name, self.length) if found is None else found
 
+    def last(self, flows: int) -> FlowBatch:
+        """A copy of the last few flows, without what is not sent."""
+        return FlowBatch(
+            length=min(self.length, flows),
+            columns={name: column[-flows:].copy() for name, column in self.columns.items()},
+            custom={name: column[-flows:].copy() for name, column in self.custom.items()},
+        )
+
     @classmethod
     def concatenate(cls, batches: Sequence[FlowBatch]) -> FlowBatch:
         """One batch of all flows in order; columns that only some have are zero for the others.

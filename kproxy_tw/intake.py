@@ -108,6 +108,7 @@ class Intake:
     :param options: what the operator chose about decoding.
     :param adopt: gives a new session what is known of it from before a restart.
     :ivar receiver: takes the datagrams from the sockets.
+    :ivar room: what all exporters together may make us remember.
     :ivar devices: device id to the devices that have sent something.
     :ivar unregistered: what came from sources that belong to no device.
     """
@@ -138,7 +139,7 @@ class Intake:
         self._adopt = adopt
         plain = not (self._config.by_port or options.agent_address)
         self.receiver = self.datagrams if plain else self.datagrams_told_apart
-        self._room = StateRoom(templates=self._config.max_templates, held=self._config.held)
+        self.room = StateRoom(templates=self._config.max_templates, held=self._config.held)
         self._inboxes: dict[str, Inbox] = {}
         self._waiting_bytes = 0
         self._retired = RetiredLedgers()
@@ -271,7 +272,7 @@ class Intake:
         if len(intake.sessions) >= MAX_SESSIONS:
             self._forget(min(intake.sessions.values(), key=lambda session: session.last_seen).key)
         session = _new_session(
-            self._config.limits, self._room, address, key, now, stream=stream, decap=self._options.decap
+            self._config.limits, self.room, address, key, now, stream=stream, decap=self._options.decap
         )
         intake.sessions[key] = session
         inbox = self._inboxes[key] = Inbox(intake, session)

@@ -53,6 +53,9 @@ class ProxyStatus(Protocol):
     def device(self, device_id: int) -> DeviceStatus | None:
         """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
 
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
+
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
 

@@ -12,6 +12,7 @@ from kproxy_tw.deviceintake import DeviceIntake
 from kproxy_tw.devices.exporter_status import exporter_status
 from kproxy_tw.devices.sflow_status import sflow_status
 from kproxy_tw.devices.sources import Sources
+from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.intake import Intake
 from kproxy_tw.ledger import Ledger, Trend
 from kproxy_tw.pipeline import DevicePipeline
@@ -28,6 +29,7 @@ from kproxy_tw.status import (
     StreamListenerStatus,
     UnregisteredStatus,
 )
+from kproxy_tw.upstream.observed import ObservedHosts
 
 MINUTE = 60
 QUARTER_HOUR = 15 * 60
@@ -98,6 +100,7 @@ class Overview:
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar clock_check: compares this machine's clock with the backend's; ``clock_offset`` says by how much it is ahead.
+    :ivar observed: what the last answers of the backend's hosts told besides.
     :ivar settings: see ``DaemonStatus``.
     :ivar limits: gives what must not grow without end.
     :ivar trend: readings of the totals.
@@ -120,6 +123,7 @@ class Overview:
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
     clock_offset: Callable[[], float | None] = _unknown
+    observed: ObservedHosts = attrs.Factory(ObservedHosts)
     settings: tuple[SettingStatus, ...] = ()
     limits: Callable[[], Iterable[LimitStatus]] = tuple
     trend: Trend = attrs.Factory(Trend)
@@ -135,7 +139,10 @@ class Overview:
             start_time=self.start_time,
             now=self.wall(),
             config=self.config,
-            upstream=(self.refreshing.endpoint(), self.delivering.endpoint()),
+            upstream=(
+                self._observed(self.refreshing.endpoint(), "device list"),
+                self._observed(self.delivering.endpoint(), "flow"),
+            ),
             listeners=listeners,
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
@@ -156,6 +163,7 @@ class Overview:
 
     def sample(self) -> None:
         """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
+        self.limits()
         self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
 
     def device(self, device_id: int) -> DeviceStatus | None:
@@ -174,7 +182,17 @@ class Overview:
             sequences=_sequences(intake),
             exporters=exporter_status(intake.sessions, intake.pipeline.rates, intake.events.latest()),
             sflow=sflow_status(intake.sflow),
+            last_flows=intake.pipeline.looks.flows,
         )
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
+        intake = self.intake.devices.get(device_id)
+        if intake is None:
+            return None
+        looks = intake.pipeline.looks
+        looks.tap(self.clock.seconds())
+        return looks.number, looks.flows
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""
@@ -188,6 +206,17 @@ class Overview:
         if self.clock_check is not None:
             checks.append(self.clock_check())
         return checks
+
+    def _observed(self, endpoint: EndpointStatus, purpose: str) -> EndpointStatus:
+        seen = self.observed.of(endpoint.url)
+        if seen is None:
+            return attrs.evolve(endpoint, purpose=purpose)
+        return attrs.evolve(
+            endpoint,
+            purpose=purpose,
+            latency_ms=round(1000 * seen.latency_seconds, 1),
+            certificate_expires=seen.certificate_expires,
+        )
 
     def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
         totals = self.intake.total()

@@ -23,6 +23,7 @@ from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.kflow.custom_write import cut_texts
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
+from kproxy_tw.looks import Looks
 from kproxy_tw.sample.accuracy import Accuracy, RecentAccuracy, accuracy_of
 from kproxy_tw.sample.devicecap import DeviceCap
 from kproxy_tw.sample.lowres import with_copies
@@ -81,6 +82,7 @@ class Job:
     :ivar random: for the copies and the spreading of fractions; this job's alone until it is done.
     :ivar copies: low-resolution copies to add.
     :ivar started: monotonic seconds at which the records were chosen.
+    :ivar looks: of so many of its flows a copy is wanted, for people to look at.
     """
 
     choices: Sequence[Choice]
@@ -94,6 +96,7 @@ class Job:
     charged: int = 0
     copies: int = 0
     started: float = 0.0
+    looks: int = 0
     column_types: Mapping[str, str] = attrs.field(factory=dict)
     wanted: frozenset[str] = attrs.Factory(lambda self: wanted_names(self.column_ids), takes_self=True)
 
@@ -108,6 +111,7 @@ class Converted:
     :ivar rate: mean sample rate of its flows, the cap's share included.
     :ivar rates: the rates that the flows carried without the cap's share, the commonest first.
     :ivar accuracy: how good an estimate its flows make.
+    :ivar looked_at: a copy of the last of its flows, where one is wanted.
     """
 
     body: bytes
@@ -117,6 +121,7 @@ class Converted:
     rate: float
     rates: tuple[RateInUse, ...] = ()
     accuracy: Accuracy = attrs.Factory(Accuracy)
+    looked_at: FlowBatch | None = None
 
 
 def convert(job: Job) -> Converted:
@@ -150,6 +155,7 @@ def convert(job: Job) -> Converted:
         rate=float(np.mean(flows.column("sample_rate"))),
         rates=together(rates),
         accuracy=accuracy_of(flows, job.seen, job.kept),
+        looked_at=flows.last(job.looks) if job.looks else None,
     )
 
 
@@ -177,6 +183,7 @@ class DevicePipeline:
     :ivar rates: the rates of the last message's flows without that share.
     :ivar notices: what people should know of these.
     :ivar accuracy: how good an estimate the flows of the last minute make.
+    :ivar looks: the last flows, for people to look at.
 
     :param random: decides which records stay. A generator spawned from it belongs to the conversions.
     :param plans: the caps that devices share.
@@ -209,6 +216,7 @@ class DevicePipeline:
         self._plans = plans or PlanCaps()
         self._copies = CapWindow(config.max_big, FIRST_CREDIT_SECONDS, now)
         self.accuracy = RecentAccuracy()
+        self.looks = Looks()
         self.device = device
         self.update(device, now)
 
@@ -279,6 +287,7 @@ class DevicePipeline:
             random=self._conversions,
             copies=self._copies_due(now),
             started=now,
+            looks=self.looks.wanted(now),
             column_types=self.device.column_types,
             wanted=self._wanted,
         )
@@ -292,6 +301,8 @@ class DevicePipeline:
         if converted.flows:
             self._rates_told(converted)
             self.accuracy.add(converted.accuracy, job.started)
+        if converted.looked_at is not None:
+            self.looks.keep(converted.looked_at, job.started)
 
     def fail(self, job: Job) -> None:
         """No message could be made of the job: its records are lost."""

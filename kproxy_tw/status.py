@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from kproxy_tw.ledger import Ledger
+
+if TYPE_CHECKING:
+    from kproxy_tw.flowbatch import FlowBatch
 
 
 def shown_address(host: str, port: int) -> str:
@@ -172,6 +175,7 @@ class DeviceStatus:
     :ivar cap: what the cap did lately.
     :ivar recent: what it did in the last 15 minutes.
     :ivar enabled: whether its flow is to be forwarded.
+    :ivar last_flows: some of those that were sent last; only in the status of a single device.
     :ivar template_counts: templates of its sessions: ``in_force``, and ``refused``, ``evicted``, ``expired`` so far.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
@@ -205,6 +209,7 @@ class DeviceStatus:
     cap: CapStatus = attrs.Factory(CapStatus)
     recent: RecentStatus = attrs.Factory(RecentStatus)
     enabled: bool = True
+    last_flows: FlowBatch | None = None
 
 
 @attrs.frozen(kw_only=True)

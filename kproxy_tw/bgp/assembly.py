@@ -30,6 +30,7 @@ from kproxy_tw.bgp.upstream.config import BackendConfig
 from kproxy_tw.export.client import PostClient
 from kproxy_tw.export.lines import WaitingLines
 from kproxy_tw.export.service import ExportService, daemon_thread
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.web.kbgp.metrics import exposition
@@ -87,10 +88,11 @@ class MetricsBatch:
 class KbgpAssembly:
     """The parts of one kbgp. Construction opens nothing.
 
+    :param book: of the log, for the page.
     :raises ConfigError: a file that the configuration names cannot be used.
     """
 
-    def __init__(self, config: KbgpConfig, reactor: Any) -> None:
+    def __init__(self, config: KbgpConfig, reactor: Any, book: LogBook | None = None) -> None:
         self._config = config
         self._reactor = reactor
         self._instance = str(uuid.uuid4())
@@ -114,7 +116,9 @@ class KbgpAssembly:
         self.listeners = BgpListeners(reactor=reactor, addresses=config.edge.listen, factory=factory)
         self.exports = self._exports()
         self.overview = self._overview()
-        self.status = StatusPort(reactor=reactor, config=config.web, status=self.overview, wall_ns=time.time_ns)
+        self.status = StatusPort(
+            reactor=reactor, config=config.web, status=self.overview, wall_ns=time.time_ns, book=book
+        )
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the routers', and stops the other way round."""

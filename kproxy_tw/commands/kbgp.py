@@ -12,7 +12,7 @@ from zope.interface import implementer
 from kproxy_tw.commands.flags_kbgp import KBGP_FLAGS
 from kproxy_tw.commands.logs import EventText
 from kproxy_tw.commands.options import CommandOptions
-from kproxy_tw.commands.startup import command_service
+from kproxy_tw.commands.startup import command_service, log_book
 from kproxy_tw.commands.structured_logs import StructuredLog
 from kproxy_tw.export.lines import WaitingLines
 from kproxy_tw.redaction import Redaction
@@ -61,6 +61,7 @@ class ExportedLog:
 def makeService(options: Options) -> IService:
     """Make the service of ``kbgp``."""
     lines = WaitingLines()
+    book = log_book(options, [options["token"]])
 
     def build(reactor: Any) -> IService:
         from kproxy_tw.bgp.assembly import KbgpAssembly
@@ -68,6 +69,7 @@ def makeService(options: Options) -> IService:
 
         config = kbgp_config(options, os.environ, lines)
         lines.wanted = bool(config.logs.url)
-        return KbgpAssembly(config, reactor).service()
+        return KbgpAssembly(config, reactor, book).service()
 
-    return command_service(options, build, also_log_to=ExportedLog(options.structured_log().machine, lines))
+    export = ExportedLog(options.structured_log().machine, lines)
+    return command_service(options, build, also_log_to=export, book=book)

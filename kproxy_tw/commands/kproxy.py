@@ -10,7 +10,7 @@ from twisted.application.service import IService
 
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
 from kproxy_tw.commands.options import CommandOptions
-from kproxy_tw.commands.startup import command_service
+from kproxy_tw.commands.startup import command_service, log_book
 from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
@@ -52,6 +52,7 @@ class Options(CommandOptions):
 def makeService(options: Options) -> IService:
     """Make the service of ``kproxy``."""
     writers = LogWriters()
+    book = log_book(options, [options["api_token"]])
 
     def build(reactor: Any) -> IService:
         # First of all: Twisted's endpoints, once imported, take the variables out of the environment.
@@ -59,9 +60,9 @@ def makeService(options: Options) -> IService:
         from kproxy_tw.assembly import kproxy_service
         from kproxy_tw.commands.configuration import kproxy_config
 
-        service = kproxy_service(kproxy_config(options), reactor, writers.lost, inherited)
+        service = kproxy_service(kproxy_config(options), reactor, writers.lost, inherited, book)
         gc.freeze()
         gc.set_threshold(*COLLECTION_THRESHOLDS)
         return service
 
-    return command_service(options, build, writers=writers)
+    return command_service(options, build, writers=writers, book=book)

@@ -7,17 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TextIO
+from typing import Any, TextIO
 
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
     LogPublisher,
+    PredicateResult,
     eventAsText,
     formatTime,
 )
@@ -35,6 +37,7 @@ from kproxy_tw.commands.destinations import (
     syslog_line,
 )
 from kproxy_tw.commands.writers import LineWriter, LogWriters, Write, write_all
+from kproxy_tw.logbook import LogBook
 
 Line = Callable[[LogEvent], bytes | None]
 """Makes a line of an event; ``None`` when it has nothing to say."""
@@ -133,14 +136,6 @@ class BoundedRate:
         )
 
 
-@implementer(ILogObserver)
-class Silence:
-    """Forgets every event."""
-
-    def __call__(self, event: LogEvent) -> None:
-        """Take one event."""
-
-
 def level_predicate(level: str) -> LogLevelFilterPredicate:
     """Say which events pass at ``-log_level`` ``level``.
 
@@ -152,12 +147,43 @@ def level_predicate(level: str) -> LogLevelFilterPredicate:
     return predicate
 
 
-def log_observer(level: str, sink: ILogObserver, seconds: Callable[[], float]) -> ILogObserver:
-    """Put level and rate limit in front of ``sink``."""
-    if level == "off":
-        return Silence()
-    observer: ILogObserver = FilteringLogObserver(BoundedRate(sink, seconds), [level_predicate(level)])
+@implementer(ILogFilterPredicate)
+class ChosenLevel:
+    """Lets pass what passes at the level that is chosen now."""
+
+    def __init__(self, level: Callable[[], str]) -> None:
+        self._level = level
+        self._predicates: dict[str, LogLevelFilterPredicate] = {}
+
+    def __call__(self, event: LogEvent) -> Any:
+        """Judge one event."""
+        level = self._level()
+        if level == "off":
+            return PredicateResult.no
+        if level not in self._predicates:
+            self._predicates[level] = level_predicate(level)
+        return self._predicates[level](event)
+
+
+def log_observer(level: Callable[[], str], sink: ILogObserver, seconds: Callable[[], float]) -> ILogObserver:
+    """Put the level, which may change, and the rate limit in front of ``sink``."""
+    observer: ILogObserver = FilteringLogObserver(BoundedRate(sink, seconds), [ChosenLevel(level)])
     return observer
+
+
+@implementer(ILogObserver)
+class BookObserver:
+    """Writes what the log shows into the book that the page reads."""
+
+    def __init__(self, book: LogBook) -> None:
+        self._book = book
+
+    def __call__(self, event: LogEvent) -> None:
+        """Take one event."""
+        text, level = _safe_text(event), event.get("log_level")
+        if text:
+            name = "info" if level is None else level.name
+            self._book.add(event.get("log_time") or 0.0, name, event.get("log_namespace", "-"), text)
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,9 @@ from kproxy_tw.status import SettingStatus
 Origin = Literal["flag", "environment", "default"]
 
 MASK = "***"
+_ABOUT = frozenset({"help", "v", "version"})
+"""Flags that ask for a text and set nothing."""
+
 _USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
 
 
@@ -102,7 +105,7 @@ class CommandOptions(usage.Options):
                 help=flag.help,
             )
             for key, flag in self._table.items()
-            if flag.state is State.WORKS
+            if flag.state is State.WORKS and key not in _ABOUT
         )
 
     def warnings(self) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from kproxy_tw.commands.background import StartReport, leave_shell_behind
 from kproxy_tw.commands.destinations import logstash_target
 from kproxy_tw.commands.exits import Exit, fail_start, failure_line
-from kproxy_tw.commands.logs import LogChoice, chosen_sink, log_observer
+from kproxy_tw.commands.logs import BookObserver, LogChoice, chosen_sink, log_observer
 from kproxy_tw.commands.notify import Notifier
 from kproxy_tw.commands.open_files import raise_open_files
 from kproxy_tw.commands.options import CommandOptions
@@ -28,6 +28,8 @@ from kproxy_tw.commands.reactors import asyncio_reactor
 from kproxy_tw.commands.signals import StopOnSignal
 from kproxy_tw.commands.writers import LogWriters
 from kproxy_tw.errors import ConfigError, KproxyError
+from kproxy_tw.logbook import LogBook
+from kproxy_tw.redaction import Redaction
 from kproxy_tw.status import shown_address
 
 log = Logger()
@@ -48,6 +50,7 @@ def command_service(
     *,
     writers: LogWriters | None = None,
     also_log_to: ILogObserver | None = None,
+    book: LogBook | None = None,
 ) -> CommandService:
     """Build the service of one daemon, as ``makeService`` returns it.
 
@@ -55,6 +58,7 @@ def command_service(
         with status 78, any other :exc:`KproxyError` or ``OSError`` with status 1.
     :param writers: write the log, if ``build`` wants to know of them.
     :param also_log_to: sees what the log shows.
+    :param book: sees it, too, and says at which level the log is kept.
     :raises SystemExit: the daemon cannot start; the line is written.
     """
     raise_open_files()
@@ -72,7 +76,13 @@ def command_service(
         report=report,
         writers=writers or LogWriters(),
         also_log_to=also_log_to,
+        book=book or log_book(options),
     )
+
+
+def log_book(options: CommandOptions, secrets: Iterable[object] = ()) -> LogBook:
+    """Make the book of the log at the level of the command line. :param secrets: are not to be in it."""
+    return LogBook(options["log_level"], Redaction(str(secret) for secret in secrets if secret).clean)
 
 
 def status_of(problem: Exception) -> Exit:
@@ -100,6 +110,7 @@ class CommandService(MultiService):
     :param report: where a background daemon reports its start; ``None`` in the foreground.
     :param writers: write the log.
     :param also_log_to: sees what the log shows.
+    :param book: sees it, too, and says at which level the log is kept.
     """
 
     def __init__(
@@ -110,6 +121,7 @@ class CommandService(MultiService):
         reactor: Any,
         report: StartReport | None,
         writers: LogWriters,
+        book: LogBook,
         also_log_to: ILogObserver | None = None,
     ) -> None:
         super().__init__()
@@ -118,6 +130,7 @@ class CommandService(MultiService):
         self._report = report
         self._writers = writers
         self._also_log_to = also_log_to
+        self._book = book
         StopOnSignal(reactor).setServiceParent(self)
         service.setServiceParent(self)
         Notifier(reactor=reactor, environment=os.environ, pid=os.getpid()).setServiceParent(self)
@@ -135,9 +148,9 @@ class CommandService(MultiService):
         sink = chosen_sink(
             options.twistd(), choice, writers=self._writers, reactor=self._reactor, text=options.event_text()
         )
-        if self._also_log_to is not None:
-            sink = LogPublisher(sink, self._also_log_to)
-        parent.setComponent(ILogObserver, log_observer(options["log_level"], sink, self._reactor.seconds))
+        others = [] if self._also_log_to is None else [self._also_log_to]
+        sink = LogPublisher(sink, BookObserver(self._book), *others)
+        parent.setComponent(ILogObserver, log_observer(lambda: self._book.level, sink, self._reactor.seconds))
 
     def privilegedStartService(self) -> None:
         """Start what needs privileges.

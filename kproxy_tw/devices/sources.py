@@ -70,6 +70,11 @@ class Sources:
         self._held_bytes = 0
         self._refused: OrderedDict[str, float] = OrderedDict()
 
+    @property
+    def listed(self) -> int:
+        """How many unregistered sources are remembered."""
+        return len(self._listed)
+
     def arrived(
         self, address: str, port: int, payload: bytes, *, flow_type: str, now: float, received_ns: int
     ) -> Verdict:

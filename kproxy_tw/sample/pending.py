@@ -19,10 +19,12 @@ class ByteBudget:
 
     :ivar max_bytes: how much may be in use.
     :ivar used: how much is.
+    :ivar highwater: how much ever was.
     """
 
     max_bytes: int
     used: int = 0
+    highwater: int = 0
 
     def claim(self, size: int) -> bool:
         """Take ``size`` bytes; ``False`` when they are not left."""
@@ -33,6 +35,7 @@ class ByteBudget:
 
     def release(self, size: int) -> None:
         """Give ``size`` bytes back."""
+        self.highwater = max(self.highwater, self.used)
         self.used -= size
 
 

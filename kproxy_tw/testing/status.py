@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import (
     Check,
@@ -14,6 +15,7 @@ from kproxy_tw.status import (
     DeviceStatus,
     EndpointStatus,
     ListenerStatus,
+    RecentStatus,
     UnregisteredStatus,
 )
 
@@ -44,6 +46,11 @@ class FixedStatus:
     def device(self, device_id: int) -> DeviceStatus | None:
         """The given device with that id."""
         return next((device for device in self.device_list if device.device_id == device_id), None)
+
+    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+        """The given device's flows, always the same."""
+        found = self.device(device_id)
+        return None if found is None else (1, found.last_flows)
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """The given unregistered sources."""
@@ -105,7 +112,23 @@ def sample_device(**changes: Any) -> DeviceStatus:
         rate_origin="sampler",
         ledger=sample_ledger(),
     )
-    return attrs.evolve(device, **changes)
+    changed = attrs.evolve(device, **changes)
+    return changed if "recent" in changes else attrs.evolve(changed, recent=sample_recent(changed.ledger))
+
+
+def sample_recent(ledger: Ledger) -> RecentStatus:
+    """Everything in ``ledger`` happened in the last 15 minutes, the losses began two minutes ago."""
+    dropped, gaps = ledger.records_dropped.total(), ledger.sequence_gaps
+    return RecentStatus(
+        readings=tuple(range(0, 20_640, 344)),
+        records=ledger.records_received,
+        sampled_out=ledger.records_sampled_out,
+        dropped=dropped,
+        dropped_since=NOW - 120 if dropped else None,
+        gaps=gaps,
+        sequence_seen=ledger.sequence_seen,
+        gaps_since=NOW - 120 if gaps else None,
+    )
 
 
 def sample_daemon(**changes: Any) -> DaemonStatus:

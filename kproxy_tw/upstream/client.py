@@ -30,6 +30,7 @@ from kproxy_tw.errors import UpstreamError
 from kproxy_tw.interfaces import Answer
 from kproxy_tw.upstream.answer import HttpAnswer
 from kproxy_tw.upstream.credentials import Credentials
+from kproxy_tw.upstream.observed import Observed, ObservedHosts
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.protocol import Links
 from kproxy_tw.upstream.proxies import Proxies
@@ -111,7 +112,7 @@ class HttpsSession:
     :param tls: shared by all sessions of the process.
     :param user_agent: product and version, ``kproxy/1.0``.
     :param proxies: which hosts are reached through a proxy.
-    :param offset: is told the date of each answer.
+    :param offset: is told the date of each answer; ``observed`` how long it took, and about the certificate.
     """
 
     def __init__(
@@ -123,7 +124,9 @@ class HttpsSession:
         user_agent: str,
         proxies: Proxies = NO_PROXIES,
         offset: ClockOffset | None = None,
+        observed: ObservedHosts | None = None,
     ) -> None:
+        self._observed = observed
         self._offset = offset
         self._reactor = reactor
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **credentials.headers()}
@@ -199,6 +202,7 @@ class HttpsSession:
     ) -> HttpAnswer:
         collector = _Collector(limit)
         self._links.begin()
+        began = self._reactor.seconds()
         try:
             response = await self._agent.request(
                 method.encode("ascii"),
@@ -207,6 +211,7 @@ class HttpsSession:
                 None if body is None else _WholeBody(body),
             )
             self._links.head_complete()
+            self._observe(url, self._reactor.seconds() - began)
             _check_coding(response)
             collector.check(response.length)
             await collect(response, collector.add)
@@ -216,6 +221,11 @@ class HttpsSession:
         if self._offset is not None:
             self._offset.note(fields.get("date"))
         return HttpAnswer(status=response.code, headers=fields, body=collector.body())
+
+    def _observe(self, url: str, seconds: float) -> None:
+        if self._observed is not None:
+            expires = self._links.certificate_expires()
+            self._observed.note(url, Observed(latency_seconds=seconds, certificate_expires=expires))
 
 
 def _fail(outcome: Deferred[Answer] | None, problem: str) -> None:

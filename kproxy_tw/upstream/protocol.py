@@ -42,6 +42,7 @@ class Link(ProtocolWrapper):
 
     head_left: int | None = MAX_HEAD_BYTES
     tls: SSL.Connection | None = None
+    _expires: float | None = None
 
     def makeConnection(self, transport: ITransport) -> None:  # noqa: N802
         """Keep the TLS side: a transport does not give it out any more once it is closed."""
@@ -59,6 +60,13 @@ class Link(ProtocolWrapper):
                 return
             self.head_left -= len(data)
         super().dataReceived(data)
+
+    def certificate_expires(self) -> float | None:
+        """Until when the server's certificate is valid, in seconds since 1970; ``None`` on a plain connection."""
+        if self._expires is None and self.tls is not None:
+            certificate = self.tls.get_peer_certificate(as_cryptography=True)
+            self._expires = None if certificate is None else certificate.not_valid_after_utc.timestamp()
+        return self._expires
 
     def abort(self) -> None:
         """Cut the connection without waiting for the peer."""
@@ -149,6 +157,10 @@ class Links:
         self._expect(None)
         shown = [link.tls.get_peer_certificate(as_cryptography=True) for link in self._open if link.tls is not None]
         self.certificate = shown[-1] if shown else None
+
+    def certificate_expires(self) -> float | None:
+        """Until when the certificate of the connection in use is valid; ``None`` where there is no TLS."""
+        return next((link.certificate_expires() for link in self._open if link.tls is not None), None)
 
     def abort(self) -> None:
         """Cut every connection, and those that are being made."""

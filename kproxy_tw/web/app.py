@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from werkzeug.exceptions import HTTPException
 
 from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.web import documents, health, metrics
 from kproxy_tw.web.answering import (
     JSON,
@@ -28,10 +29,12 @@ from kproxy_tw.web.answering import (
 )
 from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.events import Document, EventStreams
+from kproxy_tw.web.loglevel import LogLevelForm
 from kproxy_tw.web.pages.source import KproxyPages
 from kproxy_tw.web.pagesite import MISSING, PageSite
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.taps import Taps, as_events, as_text
 
 T = TypeVar("T")
 
@@ -44,15 +47,18 @@ class AdminApp:
     :param status: whom to ask, at each request.
     :param renderer: makes the pages.
     :param reactor: provides the time.
+    :param book: of the log.
     """
 
     app = Klein()
 
-    def __init__(self, status: ProxyStatus, renderer: Renderer, reactor: Any) -> None:
+    def __init__(self, status: ProxyStatus, renderer: Renderer, reactor: Any, book: LogBook) -> None:
         self._status = status
-        self._pages = KproxyPages(status, reactor)
+        self._level = LogLevelForm(book)
+        self._pages = KproxyPages(status, reactor, book, self._level.token)
         self._site = PageSite(self._pages, renderer, "kproxy")
         self._events = EventStreams(self._news, reactor)
+        self._taps = Taps(status, reactor)
 
     def resource(self) -> IResource:
         """The root of the site."""
@@ -119,6 +125,21 @@ class AdminApp:
     def events(self, request: IRequest) -> bytes | Deferred[None]:
         """``/admin/status`` again and again, or the live parts of ``?page=``."""
         return self._events.answer(request, query_of(request).get("page", ""))
+
+    @app.route("/devices/<int:device_id>/tap.txt")
+    def tap_text(self, request: IRequest, device_id: int) -> bytes | Deferred[None]:
+        """The records of a device as they are sent, as lines of text."""
+        return self._taps.answer(request, device_id, as_text)
+
+    @app.route("/devices/<int:device_id>/tap.events")
+    def tap_events(self, request: IRequest, device_id: int) -> bytes | Deferred[None]:
+        """The same as server-sent events."""
+        return self._taps.answer(request, device_id, as_events)
+
+    @app.route("/log/level", methods=["POST"])
+    def log_level(self, request: IRequest) -> bytes:
+        """Change the level that the log is kept at."""
+        return self._level.answer(request)
 
     @app.route("/", strict_slashes=False)
     @app.route("/<path:rest>")

@@ -52,6 +52,7 @@ class GuardedChannel(ClosingChannel):
         super().__init__()
         self._head_bytes = 0
         self._body_bytes = 0
+        self._body_limit = 0
         self._began: float | None = None
 
     def connectionMade(self) -> None:
@@ -98,10 +99,12 @@ class GuardedChannel(ClosingChannel):
         """The head is complete: pass or refuse, before anything invites the body."""
         method, _, rest = self.request_line.partition(b" ")
         headers = self.requests[-1].requestHeaders
+        target = rest.partition(b" ")[0]
+        self._body_limit = self.site.limits.body_at(method, target.partition(b"?")[0])
         refusal = refuse_head(
             self.site.limits,
             method=method,
-            target=rest.partition(b" ")[0],
+            target=target,
             header=lambda name: headers.getRawHeaders(name.encode(), []),
             port=self.getHost().port,
             secure=self.isSecure(),
@@ -125,7 +128,7 @@ class GuardedChannel(ClosingChannel):
             return False
         self._body_bytes += size
         self.site.body_bytes += size
-        if self._body_bytes > self.site.limits.max_body:
+        if self._body_bytes > self._body_limit:
             self.refuse(BODY_TOO_LARGE)
         elif self.site.body_bytes > self.site.limits.total_body:
             self.refuse(NO_MEMORY)

@@ -73,6 +73,8 @@ class SiteLimits:
     """What one site takes from its clients; the defaults fit admin pages.
 
     :ivar methods: allowed methods; others get 405.
+    :ivar forms: paths that take a small form by POST, too.
+    :ivar max_form: largest such form in bytes.
     :ivar max_body: largest request body in bytes; longer ones get 413 while they still arrive.
     :ivar total_body: bytes of request bodies held in memory for all connections together; beyond it 503.
     :ivar max_header: request line and headers together, in bytes; longer ones get 431.
@@ -84,6 +86,8 @@ class SiteLimits:
     """
 
     methods: frozenset[bytes] = frozenset({b"GET", b"HEAD"})
+    forms: frozenset[bytes] = frozenset()
+    max_form: int = 1024
     max_body: int = 0
     total_body: int = 256 << 20
     max_header: int = 8 << 10
@@ -92,6 +96,14 @@ class SiteLimits:
     request_seconds: float = 20.0
     keep_alive: bool = False
     hosts: HostPolicy = HostPolicy()
+
+    def methods_at(self, path: bytes) -> frozenset[bytes]:
+        """Methods allowed at a path."""
+        return self.methods | {b"POST"} if path in self.forms else self.methods
+
+    def body_at(self, method: bytes, path: bytes) -> int:
+        """Largest body of a request."""
+        return self.max_form if method == b"POST" and path in self.forms else self.max_body
 
 
 @attrs.frozen
@@ -139,11 +151,13 @@ def refuse_head(
     host = hosts[0].decode("latin-1")
     if not limits.hosts.allows(host, port, DEFAULT_PORTS["https" if secure else "http"]):
         return Refusal(421, "This Host is not served here; use the address and port that the server listens on.")
-    if method not in limits.methods:
-        return Refusal(405, "This method is not allowed.", ((b"Allow", b", ".join(sorted(limits.methods))),))
+    path = target.partition(b"?")[0]
+    allowed = limits.methods_at(path)
+    if method not in allowed:
+        return Refusal(405, "This method is not allowed.", ((b"Allow", b", ".join(sorted(allowed))),))
     if _foreign(header, host):
         return Refusal(403, "Requests from other sites are refused.")
-    if length is not None and length > limits.max_body:
+    if length is not None and length > limits.body_at(method, path):
         return BODY_TOO_LARGE
     return None
 

@@ -20,9 +20,9 @@ class PageContent:
     :ivar tables: in the template by their names, in JSON by their keys, as CSV at ``<path>/<name>.csv``.
     :ivar facts: in the template by their names, in JSON by their keys.
     :ivar view: of the table that the page is about, which may be filtered and sorted; not among ``tables``.
-    :ivar query: asks for the same again, when there is no view that tells.
     :ivar document: what JSON has besides.
     :ivar values: what the template uses besides.
+    :ivar query: the address's query, with its ``?``, as far as it matters here.
     :ivar headers: of the HTML answer.
     :ivar live: whether the page is brought up to date while it is open.
     :ivar cost_seconds: processor time that it took to make.
@@ -32,9 +32,9 @@ class PageContent:
     tables: Sequence[Table] = ()
     facts: Sequence[Facts] = ()
     view: View | None = None
-    query: str = ""
     document: Document = attrs.Factory(dict)
     values: Mapping[str, Any] = attrs.Factory(dict)
+    query: str = attrs.field(default=attrs.Factory(lambda self: self._query_of_view(), takes_self=True))
     headers: Mapping[str, str] = attrs.Factory(dict)
     live: bool = True
     cost_seconds: float = 0.0
@@ -51,7 +51,6 @@ class PageContent:
 
     def for_template(self, path: str) -> dict[str, Any]:
         """Every name that the template may use. :param path: of the page, without its query."""
-        query = self.view.choice.query() if self.view else f"?{self.query}"
         return {
             **self.values,
             "tables": {table.name: table for table in self.tables},
@@ -59,9 +58,12 @@ class PageContent:
             "view": self.view,
             "path": path,
             "base": path.rstrip("/"),
-            "twin": twin_path(path) + query.removesuffix("?"),
-            "live": path + query.removesuffix("?") if self.live else "",
+            "twin": twin_path(path) + self.query,
+            "live": path + self.query if self.live else "",
         }
+
+    def _query_of_view(self) -> str:
+        return "" if self.view is None else self.view.choice.query().removesuffix("?")
 
     def _all_tables(self) -> Sequence[Table]:
         return self.tables if self.view is None else (*self.tables, self.view.matching)

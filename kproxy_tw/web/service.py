@@ -13,8 +13,10 @@ from twisted.logger import Logger
 import attrs
 
 from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import shown_address
 from kproxy_tw.web.app import AdminApp
+from kproxy_tw.web.loglevel import FORMS
 from kproxy_tw.web.protocol import HealthFactory
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.report import text_report
@@ -44,6 +46,7 @@ class HealthService(Service):
     :param config: where to listen.
     :param status: whom to ask.
     :param renderer: makes the pages; by default of our own templates.
+    :param book: of the log.
     :param inherited: a socket that listens already, in place of ``config``'s address.
     """
 
@@ -54,13 +57,14 @@ class HealthService(Service):
         status: ProxyStatus,
         renderer: Renderer | None = None,
         inherited: socket.socket | None = None,
+        book: LogBook | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
         self._inherited = inherited
         if inherited is not None:
             self._config = attrs.evolve(config, interface=inherited.getsockname()[0], port=inherited.getsockname()[1])
-        self._app = AdminApp(status, renderer or Renderer(), reactor)
+        self._app = AdminApp(status, renderer or Renderer(), reactor, book or LogBook("info"))
         self._factory: HealthFactory | None = None
         self._port: IListeningPort | None = None
 
@@ -69,7 +73,7 @@ class HealthService(Service):
 
         :raises twisted.internet.error.CannotListenError: the port is in use or not ours to bind.
         """
-        limits = SiteLimits(hosts=HostPolicy(self._config.interface, self._config.hosts))
+        limits = SiteLimits(hosts=HostPolicy(self._config.interface, self._config.hosts), forms=FORMS)
         site = build_site(self._app.resource(), limits, self._reactor)
         factory = HealthFactory(lambda: self._app.in_turn(text_report), site, 2 * limits.connections, self._reactor)
         self._port = self._listen(factory)

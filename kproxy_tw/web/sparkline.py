@@ -12,7 +12,7 @@ from kproxy_tw.web.text import si_number
 POINTS = 60
 """Points of a line."""
 
-WIDTH, HEIGHT = 120, 24
+WIDTH, HEIGHT = 96, 22
 _MARGIN = 2.0
 
 

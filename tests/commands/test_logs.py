@@ -30,7 +30,7 @@ class Lines:
 def written(level: str, *events: tuple[str, str, str]) -> list[str]:
     """Log (namespace, level, text) at a -log_level; give the lines."""
     stream = io.StringIO()
-    observer = logs.log_observer(level, logs.text_observer(stream), Clock().seconds)
+    observer = logs.log_observer(lambda: level, logs.text_observer(stream), Clock().seconds)
     for namespace, name, text in events:
         log = Logger(namespace=namespace, observer=observer)
         log.emit(LogLevel.lookupByName(name), "{text}", text=text)
@@ -126,4 +126,4 @@ def test_errors_are_never_left_out() -> None:
 @pytest.mark.parametrize("level", ["info", "off"])
 def test_observers_fit_the_publisher(level: str) -> None:
     """What -log_level makes is an observer in Twisted's sense."""
-    assert verifyObject(ILogObserver, logs.log_observer(level, Lines(), Clock().seconds))
+    assert verifyObject(ILogObserver, logs.log_observer(lambda: level, Lines(), Clock().seconds))

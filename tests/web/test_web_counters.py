@@ -10,6 +10,7 @@ from kproxy_tw.status import AgentStatus, DiscardStatus, SflowStatus, SourceStat
 from kproxy_tw.testing import status as made_up
 from kproxy_tw.web import documents
 from kproxy_tw.web.counters import PAGE_INTERFACES, interface_rows, page_values
+from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.render import Renderer
 
@@ -58,7 +59,7 @@ SFLOW = SflowStatus(
 
 def test_json_has_everything() -> None:
     """Interfaces with status, rates and records; the others; discards; agents."""
-    document = json.loads(documents.encode(documents.device(attrs.evolve(made_up.sample_device(), sflow=SFLOW))))
+    document = json.loads(encode(documents.device(attrs.evolve(made_up.sample_device(), sflow=SFLOW))))
     one, two = document["Counters"]["Interfaces"]
     assert (one["IfIndex"], one["Name"], one["AdminUp"], one["OperUp"], one["Rates"]) == (1, "", True, True, {})
     assert (two["Name"], two["Rates"]["Interface"]["InUtilization"]) == ("<b>eth2\\x1b", 0.5)
@@ -93,7 +94,8 @@ def test_the_page_is_bounded() -> None:
 def page(sflow: SflowStatus) -> str:
     """The device's page."""
     device = attrs.evolve(made_up.sample_device(), sflow=sflow)
-    return Renderer().render("device.html", **device_page.page_values(made_up.sample_daemon(), device))
+    shown = device_page.content(made_up.sample_daemon(), device)
+    return Renderer().render(shown.template, **shown.for_template("/devices/1001"))
 
 
 def test_the_page_shows_it_and_escapes_what_devices_say() -> None:

@@ -14,6 +14,7 @@ from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import CapStatus, Check, UnregisteredStatus
 from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger, sample_template
 from kproxy_tw.web import documents
+from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.metrics import LABELED_DEVICES, exposition
 from kproxy_tw.web.snapshot import take
 
@@ -36,7 +37,7 @@ LEDGER_KEYS = {
 
 def types(document: dict[str, object]) -> dict[str, type]:
     """The type of each value after a round trip through JSON."""
-    return {key: type(value) for key, value in json.loads(documents.encode(document)).items()}
+    return {key: type(value) for key, value in json.loads(encode(document)).items()}
 
 
 def test_device_keys() -> None:
@@ -65,7 +66,7 @@ def test_device_keys() -> None:
 def test_ledger_keys() -> None:
     """A ledger has every documented key, and the identity holds in what is shown."""
     ledger = documents.device_summary(sample_device(ledger=sample_ledger(received=900, sampled_out=100, dropped=7)))
-    shown = json.loads(documents.encode(ledger))["Ledger"]
+    shown = json.loads(encode(ledger))["Ledger"]
     assert {key: type(value) for key, value in shown.items()} == LEDGER_KEYS
     fates = shown["RecordsForwarded"] + shown["RecordsSampledOut"] + sum(shown["RecordsDropped"].values())
     assert shown["RecordsReceived"] == fates + shown["RecordsInFlight"] == 900
@@ -105,7 +106,7 @@ def test_status_keys() -> None:
         "Totals": dict,
     }
     assert expected.items() <= found.items()
-    upstream = json.loads(documents.encode(document))["Upstream"][0]
+    upstream = json.loads(encode(document))["Upstream"][0]
     assert set(upstream) == {"URL", "Connected", "LastStatus", "LastError", "RetryInMs"}
     assert document["UptimeMs"] == 7_345_000
 
@@ -131,7 +132,7 @@ def test_health_is_the_worst_check(statuses: list[str], expected: str) -> None:
 def test_encoding() -> None:
     """Compact and ASCII by default, indented when asked for, never closing a script element."""
     document: documents.Document = {"a": "</script>ü\u202e", "b": [1, 2]}
-    compact, pretty = documents.encode(document), documents.encode(document, pretty=True)
+    compact, pretty = encode(document), encode(document, pretty=True)
     assert compact == b'{"a":"\\u003c/script>\\u00fc\\u202e","b":[1,2]}\n'
     assert pretty.count(b"\n") == 7
     assert json.loads(compact) == json.loads(pretty) == document

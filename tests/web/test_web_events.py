@@ -19,7 +19,7 @@ from pytest_twisted import ensureDeferred
 
 from kproxy_tw.testing.rawhttp import exchange, headers, request, status
 from kproxy_tw.testing.status import FixedStatus, sample_daemon
-from kproxy_tw.web.events import PATIENCE_SECONDS, PERIOD_SECONDS, WATCHERS, EventStream
+from kproxy_tw.web.events import CPU_SHARE, PATIENCE_SECONDS, PERIOD_SECONDS, WATCHERS, Document, EventStream, Fragments
 from kproxy_tw.web.service import HealthService, WebConfig
 
 
@@ -110,7 +110,7 @@ class Request:
 def test_who_does_not_read_misses_events_and_is_cut_off() -> None:
     """Nothing piles up for a client that does not read; after a while its place is free for another one."""
     clock, slow, brisk = Clock(), Request(), Request()
-    stream = EventStream(lambda: succeed(b"{}\n"), clock)
+    stream = EventStream(lambda: succeed(Document(b"{}\n")), clock)
     for client in (slow, brisk):
         stream.answer(client)
     slow.producer.pauseProducing()
@@ -129,9 +129,9 @@ def test_without_watchers_nothing_happens() -> None:
     """Documents are made only while somebody watches, also after a break."""
     clock, made = Clock(), []
 
-    def document() -> Deferred[bytes]:
+    def document() -> Deferred[Document]:
         made.append(clock.seconds())
-        return succeed(b"{}")
+        return succeed(Document(b"{}"))
 
     stream = EventStream(document, clock)
     for _ in range(2):
@@ -142,3 +142,34 @@ def test_without_watchers_nothing_happens() -> None:
         clock.pump([PERIOD_SECONDS] * 5)
     assert made == [0.0, 1.0, 6.0, 7.0]
     assert not clock.getDelayedCalls()
+
+
+def test_fragments_are_sent_when_they_are_new() -> None:
+    """A client gets each part once, and again when it changes; in between a comment, so that its end is noticed."""
+    clock, client, parts = Clock(), Request(), {"live_a": "1", "live_b": "2"}
+    stream = EventStream(lambda: succeed(Fragments(dict(parts))), clock)
+    stream.answer(client)
+    clock.advance(PERIOD_SECONDS)
+    parts["live_b"] = "3"
+    clock.advance(PERIOD_SECONDS)
+    late = Request()
+    stream.answer(late)
+    clock.advance(PERIOD_SECONDS)
+    told = [data for data in client.written if data.startswith(b"event: fragments")]
+    assert [json.loads(data.split(b"data: ")[1]) for data in told] == [{"live_a": "1", "live_b": "2"}, {"live_b": "3"}]
+    assert [json.loads(data.split(b"data: ")[1]) for data in late.written if b"data: " in data] == [parts]
+    assert client.written[-1].startswith(b":")
+
+
+def test_what_is_dear_to_make_is_made_less_often() -> None:
+    """A page that takes 50 ms of a core is made so seldom that it stays within its share."""
+    clock, made = Clock(), []
+
+    def page() -> Deferred[Fragments]:
+        made.append(clock.seconds())
+        return succeed(Fragments({}, cost_seconds=0.05))
+
+    EventStream(page, clock).answer(Request())
+    clock.pump([1.0] * 100)
+    assert len(made) * 0.05 / 100 <= 1.25 * CPU_SHARE
+    assert len(made) > 5

@@ -14,8 +14,9 @@ from kproxy_tw.sample.rates import RateInUse
 from kproxy_tw.status import ExporterStatus
 from kproxy_tw.testing.status import FixedStatus, sample_daemon, sample_device
 from kproxy_tw.web import documents
+from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.metrics import exposition
-from kproxy_tw.web.pages.device import page_values
+from kproxy_tw.web.pages.device import content
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import take
 from tests.decode.netflow_bytes import NOW, NOW_NS, a_set, v9
@@ -32,14 +33,15 @@ def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterSt
 
 def document(status: ExporterStatus) -> dict[str, Any]:
     """The JSON of a device, through JSON."""
-    found: dict[str, Any] = json.loads(documents.encode(documents.device(sample_device(exporters=status))))
+    found: dict[str, Any] = json.loads(encode(documents.device(sample_device(exporters=status))))
     return found
 
 
 def page(status: ExporterStatus) -> str:
     """The HTML of a device."""
     device = sample_device(exporters=status)
-    return Renderer().render("device.html", **page_values(sample_daemon(), device))
+    shown = content(sample_daemon(), device)
+    return Renderer().render(shown.template, **shown.for_template("/devices/1001"))
 
 
 def test_the_sampling_table() -> None:

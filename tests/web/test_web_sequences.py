@@ -14,6 +14,7 @@ from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.pages import kproxy as kproxy_page
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.tables.choice import Choice
 
 HOSTILE = "<script>alert(1)</script>"
 SEQUENCE: dict[str, object] = {
@@ -57,25 +58,31 @@ def snapshot() -> Snapshot:
     return Snapshot(daemon(), [device()], [], [])
 
 
+def first_page(now: Snapshot) -> str:
+    """The HTML of the first page."""
+    shown = kproxy_page.content(now, Choice())
+    return Renderer().render(shown.template, **shown.for_template("/"))
+
+
 def test_the_device_page_tells_the_loss_in_percent_and_by_sequence() -> None:
     """4 % in all, and the row of the sequence; what came from the exporter is harmless."""
-    html = Renderer().render("device.html", **device_page.page_values(daemon(), device()))
-    section = html[html.index('id="sequences"') :]
-    assert "4 %" in section[:200]
-    assert "domain 7" in section
+    shown = device_page.content(daemon(), device())
+    html = Renderer().render(shown.template, **shown.for_template("/devices/1001"))
+    assert "4 % of all" in html
+    assert "lost 4 % on the way here" in html
+    assert "domain 7" in html[html.index('id="sequences"') :]
     assert HOSTILE not in html
 
 
 def test_the_first_page_tells_the_loss_and_the_connections() -> None:
     """Percent of what the sequences cover, the connection that is open, and why others ended."""
-    html = Renderer().render("kproxy.html", **kproxy_page.page_values(snapshot()))
+    html = first_page(snapshot())
     assert "4 %" in html[html.index("Lost on the way here") :][:200]
     streams = html[html.index('id="streams"') :]
     for words in ("tls 192.0.2.9:4740", "tls:50000#3", "not ipfix 1", "exporter 1"):
         assert words in streams
     without = attrs.evolve(daemon(), streams=StreamListenerStatus())
-    page = Renderer().render("kproxy.html", **kproxy_page.page_values(Snapshot(without, [], [], [])))
-    assert 'id="streams"' not in page
+    assert 'id="streams"' not in first_page(Snapshot(without, [], [], []))
 
 
 def test_json_of_sequences_and_connections() -> None:

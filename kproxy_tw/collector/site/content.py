@@ -98,7 +98,7 @@ def traffic_content(moment: Moment, query: Mapping[str, str], *, path: str, by: 
         template="collector_traffic.html",
         tables=(rows_table(found), points_table(found)),
         facts=(whole_facts(found),),
-        query=question.query(),
+        query=f"?{question.query()}",
         document=asked_document(question),
         values={
             **_charted(question, found, ""),
@@ -149,7 +149,7 @@ def device_content(moment: Moment, device_id: int, query: Mapping[str, str]) -> 
         template="collector_device.html",
         tables=tables,
         facts=(_device_facts(total, moment.now), *((whole_facts(found),) if found else ())),
-        query=question.query(),
+        query=f"?{question.query()}",
         values={
             **_charted(question, found, slow),
             **links(question, f"/devices/{device_id}"),

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from kproxy_tw.bgp.addresses import plain_address
 from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
 from kproxy_tw.errors import MalformedInput
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.web import events, health
 from kproxy_tw.web.answering import (
     JSON,
@@ -31,6 +32,7 @@ from kproxy_tw.web.encoding import Document, encode
 from kproxy_tw.web.events import EventStreams
 from kproxy_tw.web.kbgp import documents, metrics
 from kproxy_tw.web.kbgp.source import KbgpPages, StatusSource
+from kproxy_tw.web.loglevel import LogLevelForm
 from kproxy_tw.web.pagesite import MISSING, PageSite
 from kproxy_tw.web.render import Renderer
 
@@ -42,14 +44,23 @@ class KbgpApp:
     :param renderer: makes the pages.
     :param wall_ns: nanoseconds since 1970.
     :param reactor: provides the time.
+    :param book: of the log.
     """
 
     app = Klein()
 
-    def __init__(self, status: StatusSource, renderer: Renderer, wall_ns: Callable[[], int], reactor: Any) -> None:
+    def __init__(
+        self,
+        status: StatusSource,
+        renderer: Renderer,
+        wall_ns: Callable[[], int],
+        reactor: Any,
+        book: LogBook,
+    ) -> None:
         self._status = status
         self._wall_ns = wall_ns
-        self._pages = KbgpPages(status)
+        self._level = LogLevelForm(book)
+        self._pages = KbgpPages(status, book, self._level.token)
         self._site = PageSite(self._pages, renderer, "kbgp")
         self._events = EventStreams(self._news, reactor)
 
@@ -109,6 +120,11 @@ class KbgpApp:
     def events(self, request: IRequest) -> bytes | Deferred[None]:
         """``/admin/status`` again and again, or the live parts of ``?page=``."""
         return self._events.answer(request, query_of(request).get("page", ""))
+
+    @app.route("/log/level", methods=["POST"])
+    def log_level(self, request: IRequest) -> bytes:
+        """Change the level that the log is kept at."""
+        return self._level.answer(request)
 
     @app.route("/", strict_slashes=False)
     @app.route("/<path:rest>")

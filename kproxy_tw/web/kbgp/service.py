@@ -12,9 +12,11 @@ from twisted.logger import Logger
 
 import attrs
 
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import shown_address
 from kproxy_tw.web.kbgp.app import KbgpApp
 from kproxy_tw.web.kbgp.source import StatusSource
+from kproxy_tw.web.loglevel import FORMS
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.site import GuardedSite, HostPolicy, SiteLimits, build_site
 
@@ -37,16 +39,23 @@ class StatusPort(Service):
     :param reactor: listens and provides the time.
     :param status: whom to ask.
     :param wall_ns: nanoseconds since 1970.
+    :param book: of the log.
     """
 
     log = Logger()
 
     def __init__(
-        self, *, reactor: Any, config: StatusPortConfig, status: StatusSource, wall_ns: Callable[[], int]
+        self,
+        *,
+        reactor: Any,
+        config: StatusPortConfig,
+        status: StatusSource,
+        wall_ns: Callable[[], int],
+        book: LogBook | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
-        self._app = KbgpApp(status, Renderer(), wall_ns, reactor)
+        self._app = KbgpApp(status, Renderer(), wall_ns, reactor, book or LogBook("info"))
         self._site: GuardedSite | None = None
         self._listening: IListeningPort | None = None
 
@@ -63,7 +72,7 @@ class StatusPort(Service):
         """
         config = self._config
         hosts = HostPolicy(config.interface)
-        self._site = build_site(self._app.resource(), SiteLimits(hosts=hosts), self._reactor)
+        self._site = build_site(self._app.resource(), SiteLimits(hosts=hosts, forms=FORMS), self._reactor)
         self._listening = self._reactor.listenTCP(config.port, self._site, interface=config.interface)
         super().startService()
         self.log.info("page and status port on http://{host}/", host=shown_address(config.interface, self.port))

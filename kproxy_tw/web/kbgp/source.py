@@ -12,10 +12,11 @@ from twisted.internet.threads import deferToThread
 import attrs
 
 from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
+from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import Check
 from kproxy_tw.web.answering import RENDER_THREADS
 from kproxy_tw.web.page import PageContent
-from kproxy_tw.web.pages import kbgp
+from kproxy_tw.web.pages import kbgp, log
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.tables.choice import choice_of
 
@@ -39,10 +40,13 @@ class KbgpPages:
     """Fits ``pagesite.PageSource``.
 
     :param status: whom to ask.
+    :param book: of the log; ``token`` is for the form that changes its level.
     """
 
-    def __init__(self, status: StatusSource) -> None:
+    def __init__(self, status: StatusSource, book: LogBook, token: str) -> None:
         self._status = status
+        self._book = book
+        self._token = token
         self._turns = DeferredSemaphore(RENDER_THREADS)
 
     def in_turn(self, make: Callable[[KbgpStatus], T]) -> Deferred[T]:
@@ -59,6 +63,9 @@ class KbgpPages:
         makers: Mapping[str, Callable[[KbgpStatus], PageContent]] = {
             "/": lambda now: kbgp.content(now, choice),
             "/config": kbgp.settings_content,
+            "/log": lambda now: log.content(
+                self._book, query, self._token, {"brand": "kbgp", "kbgp": now, "now": now.now_ns / 1e9}
+            ),
         }
         make = makers.get(path)
         return None if make is None else self._run(make)

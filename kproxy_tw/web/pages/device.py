@@ -11,6 +11,7 @@ from kproxy_tw.web import counters, documents
 from kproxy_tw.web.devicestate import problems, state_of
 from kproxy_tw.web.judgement import Point, Verdict
 from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages.flows import flows_table
 from kproxy_tw.web.pages.kproxy import cap_text, cap_use, drop_reasons, fates, share_text
 from kproxy_tw.web.sparkline import rates_of
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, columns, facts
@@ -25,10 +26,11 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
         template="device.html",
         tables=(
             events_table(exporters, daemon.now),
+            flows_table(device),
             sessions_table(exporters, daemon.now),
             sampling_table(exporters),
             sequences_table(device),
-            interfaces_table(exporters),
+            names_table(exporters),
             unknown_table(exporters),
             templates_table(device),
         ),
@@ -268,19 +270,33 @@ def sequences_table(device: DeviceStatus) -> Table:
     )
 
 
-def interfaces_table(exporters: ExporterStatus) -> Table:
-    """Interfaces as option data names them."""
+_NAMED = (("interface", "interfaces"), ("application", "applications"), ("VRF", "vrfs"))
+
+
+def names_table(exporters: ExporterStatus) -> Table:
+    """Interfaces, applications and VRFs as option data names them, and what exporters tell of themselves."""
+    rows: list[Row] = []
+    for table in exporters.options:
+        place = _place(table)
+        for kind, key in _NAMED:
+            rows += [
+                (kind, row.get("id", row.get("index")), row["name"], row.get("description", ""), place)
+                for row in table[key]
+            ]
+        rows += [("exporter", None, name, str(value), place) for name, value in table["exporter"].items()]
     return Table(
-        name="interfaces",
-        key="Interfaces",
-        title="Interfaces named by the exporter",
-        columns=columns(("Index", "Index"), ("Name", "Name"), ("Description", "Description"), ("From", "Told by")),
-        rows=[
-            (row["index"], row["name"], row["description"], _place(table))
-            for table in exporters.options
-            for row in table["interfaces"]
-        ],
-        empty="Its option data names none.",
+        name="names",
+        key="Names",
+        title="Names told by the exporter",
+        columns=columns(
+            ("Kind", "What"),
+            ("Number", "Number"),
+            ("Name", "Name"),
+            ("Description", "Description"),
+            ("From", "Told by"),
+        ),
+        rows=rows,
+        empty="Its option data names nothing.",
     )
 
 

@@ -82,7 +82,7 @@ def _session(session: SessionStatus) -> Row:
         Cell("connected" if session.connected else "interrupted", tone=tone, under=stalled),
         session.since_ns / 1e9,
         round(session.seconds, 1),
-        Cell(session.autonomous_system, under="" if system is None else f"with {system}"),
+        Cell(_system(session.autonomous_system), under="" if system is None else f"with AS{system}"),
         Cell(session.router_id, hint=", ".join(session.capabilities)),
         session.hold_time,
         _messages(session.messages_up),
@@ -94,6 +94,10 @@ def _session(session: SessionStatus) -> Row:
         session.resumes,
         round(session.stalled_seconds, 1),
     )
+
+
+def _system(number: int | None) -> str | None:
+    return None if number is None else f"AS{number}"
 
 
 def _messages(counts: Mapping[str, int]) -> tuple[str, ...]:
@@ -129,7 +133,7 @@ def _ended(entry: EndedStatus) -> Row:
         Cell(session.peer, under=session.device),
         entry.ended_ns / 1e9,
         round(session.seconds, 1),
-        session.autonomous_system,
+        _system(session.autonomous_system),
         session.bytes_up,
         session.bytes_down,
         session.resumes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import attrs
@@ -16,6 +17,7 @@ from kproxy_tw.web.sparkline import rates_of
 from kproxy_tw.web.strip import drawn, drawn_upright, pipeline_table, stages
 from kproxy_tw.web.tables.choice import Choice, view
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, Tone, columns, facts
+from kproxy_tw.web.text import percent
 from kproxy_tw.web.verdict import verdict
 
 _BAR = 1000
@@ -38,11 +40,17 @@ DEVICE_COLUMNS = columns(
     ("RateOrigin", ""),
     ("CapUse", "Cap use", "share", "Flows let through in the last minute, of those that the cap allows"),
     ("MaxFPS", ""),
-    ("SampledOut", "Sampled out", "share", "Of the records of the last 15 minutes; the others carry their weight"),
-    ("ExpectedError", "Error", "share", "What the cap adds to the error of a minute's bytes: one standard error"),
+    (
+        "SampledOut",
+        "Sampled out",
+        "share",
+        "Of the records of the last 15 minutes; the others carry their weight. "
+        "Below it what that adds to the error of a minute's bytes, one standard error",
+    ),
+    ("ExpectedError", "", "share"),
     ("SequenceLoss", "Lost before", "share", "Lost on the way here in the last 15 minutes, by the sequence numbers"),
     ("Dropped15", "Dropped", "share", "Of the records of the last 15 minutes"),
-    ("Records", "Records", "count", "Since the start"),
+    ("Records", "", "count"),
     ("ChannelHighwater", "Channel highwater", "text", "The most that ever waited, by queue"),
 )
 
@@ -194,8 +202,8 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
         device.rate_origin,
         Cell(cap_use(device, now), under=cap_text(device)),
         device.max_fps,
-        _share(recent.sampled_out, recent.records),
-        None if cap.kept == cap.seen else Cell(cap.octets_error, under=f"1 of {cap.seen_per_kept:.4g} let through"),
+        _sampled_out(device),
+        None if cap.kept == cap.seen else cap.octets_error,
         _lost(recent.gaps, sent),
         _lost(recent.dropped, recent.records),
         device.ledger.records_received,
@@ -221,8 +229,13 @@ def cap_text(device: DeviceStatus) -> str:
     return "no cap" if math.isinf(device.max_fps) else f"of {device.max_fps:.0f}/s"
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _sampled_out(device: DeviceStatus) -> Cell | None:
+    recent, cap = device.recent, device.cap
+    share = recent.sampled_out / recent.records if recent.records else None
+    if share is None or cap.kept == cap.seen:
+        return Cell(share)
+    told = f"1 of {cap.seen_per_kept:.4g} let through in the last minute"
+    return Cell(share, under=f"± {percent(cap.octets_error, 1)}", hint=told)
 
 
 def _lost(part: int, whole: int) -> Cell | None:
@@ -244,7 +257,7 @@ def unregistered_table(sources: Sequence[UnregisteredStatus], now: float) -> Tab
                 source.datagrams,
                 source.first_seen,
                 source.last_seen,
-                source.source,
+                form_text(source.source),
             )
             for source in sources
         ],
@@ -253,6 +266,12 @@ def unregistered_table(sources: Sequence[UnregisteredStatus], now: float) -> Tab
         note="These addresses sent flow in the last 30 minutes and belong to no device, so nothing of it is forwarded. "
         "Register a device with the address among its sending addresses; it is taken over within minutes.",
     )
+
+
+def form_text(address: str) -> str:
+    """What to paste into the form of a new device, or into kcollect's file of devices."""
+    name = re.sub("[^0-9a-z]+", "_", address.lower()).strip("_")
+    return f"device_name: router_{name}, device_type: router, sending_ips: {address}"
 
 
 _CHECK_TONES: dict[str, Tone] = {"ok": "on", "initializing": "wait"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from kproxy_tw.status import LimitStatus
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
-from kproxy_tw.web.tables.table import Cell, Row, Table, columns
+from kproxy_tw.web.tables.table import Cell, Kind, Row, Table, columns
 
 NEAR = 0.9
 """A limit of which more is used deserves attention."""
@@ -33,7 +33,7 @@ def limits_table(limits: Sequence[LimitStatus]) -> Table:
             ("Current", "Now", "number"),
             ("Limit", "Limit", "number"),
             ("Peak", "Peak", "number", "The most since the start"),
-            ("Unit", "Unit"),
+            ("Unit", ""),
         ),
         rows=[_row(limit) for limit in limits],
     )
@@ -41,11 +41,12 @@ def limits_table(limits: Sequence[LimitStatus]) -> Table:
 
 def _row(limit: LimitStatus) -> Row:
     use = limit.current / limit.limit if math.isfinite(limit.limit) and limit.limit else None
+    kind: Kind = "bytes" if limit.unit == "B" else "number"
     return (
         Cell(limit.name, under=limit.hint),
         None if use is None else Cell(use, tone="bad" if use > NEAR else ""),
-        limit.current,
-        limit.limit,
-        limit.peak,
+        Cell(limit.current, kind=kind),
+        Cell(limit.limit, kind=kind),
+        Cell(limit.peak, kind=kind),
         limit.unit,
     )

@@ -13,16 +13,18 @@ from twisted.internet.threads import deferToThread
 import attrs
 
 from kproxy_tw.interfaces import ProxyStatus
+from kproxy_tw.logbook import LogBook
+from kproxy_tw.status import DaemonStatus, DeviceStatus
 from kproxy_tw.web.answering import RENDER_THREADS
 from kproxy_tw.web.page import PageContent
-from kproxy_tw.web.pages import configuration, device, kproxy, limits, upstream
+from kproxy_tw.web.pages import configuration, device, kproxy, limits, log, tap, upstream
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.snapshot import Snapshot, take_in_slices
 from kproxy_tw.web.tables.choice import choice_of
 
 T = TypeVar("T")
 
-_DEVICE = re.compile("/devices/([0-9]{1,19})", re.ASCII)
+_DEVICE = re.compile("/devices/([0-9]{1,19})(/tap)?", re.ASCII)
 
 
 class KproxyPages:
@@ -30,11 +32,14 @@ class KproxyPages:
 
     :param status: whom to ask.
     :param reactor: gives turns.
+    :param book: of the log; ``token`` is for the form that changes its level.
     """
 
-    def __init__(self, status: ProxyStatus, reactor: Any) -> None:
+    def __init__(self, status: ProxyStatus, reactor: Any, book: LogBook, token: str) -> None:
         self._status = status
         self._reactor = reactor
+        self._book = book
+        self._token = token
         self._turns = DeferredSemaphore(RENDER_THREADS)
 
     def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
@@ -45,13 +50,14 @@ class KproxyPages:
         """See ``pagesite.PageSource``."""
         one = _DEVICE.fullmatch(path)
         if one is not None:
-            return self._device(int(one[1]))
+            return self._device(int(one[1]), tap.content if one[2] else device.content)
         choice = choice_of(query)
         makers: Mapping[str, Callable[[Snapshot], PageContent]] = {
             "/": lambda now: kproxy.content(now, choice),
             "/upstream": upstream.content,
             "/limits": limits.content,
             "/config": configuration.content,
+            "/log": lambda now: log.content(self._book, query, self._token, {"brand": "kproxy", "daemon": now.daemon}),
         }
         make = makers.get(path)
         return None if make is None else self._run(make)
@@ -62,12 +68,12 @@ class KproxyPages:
 
         return run
 
-    def _device(self, device_id: int) -> PageRun:
+    def _device(self, device_id: int, make: Callable[[DaemonStatus, DeviceStatus], PageContent]) -> PageRun:
         def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
             found, daemon = self._status.device(device_id), self._status.daemon()
             if found is None:
                 return self._turns.run(lambda: deferToThread(use, None))
-            return self._turns.run(lambda: deferToThread(lambda: use(device.content(daemon, found))))
+            return self._turns.run(lambda: deferToThread(lambda: use(make(daemon, found))))
 
         return run
 

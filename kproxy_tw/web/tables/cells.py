@@ -41,9 +41,16 @@ def time_ago(seconds: float, now: float) -> Markup:
     )
 
 
+_WHOLE_RATE = 100
+"""From here on a rate is shown without its fraction."""
+
+
 def ratio(value: float) -> Markup:
-    """A sampling rate as ``1:n``."""
-    return Markup('<span class="num">1:{}</span>').format(f"{value:.10g}")
+    """A sampling rate as ``1:n``; exactly when one points at it."""
+    exact, short = f"{value:.10g}", f"{value:.0f}" if value >= _WHOLE_RATE else f"{value:.4g}"
+    if exact == short:
+        return Markup('<span class="num">1:{}</span>').format(exact)
+    return Markup('<span class="num" title="1:{}">1:{}</span>').format(exact, short)
 
 
 def state(word: str, tone: str) -> Markup:
@@ -95,8 +102,9 @@ def shown(column: Column, value: Any, now: float = 0.0) -> Markup:
 def _inner(column: Column, cell: Cell, now: float) -> Markup:
     if cell.value is None:
         return NOTHING
-    if column.kind == "state":
+    kind = cell.kind or column.kind
+    if kind == "state":
         return state(str(cell.value), cell.tone)
-    if column.kind == "ago":
+    if kind == "ago":
         return time_ago(cell.value, now)
-    return _SHOWN[column.kind](cell.value)
+    return _SHOWN[kind](cell.value)

@@ -37,7 +37,7 @@ class Choice:
     page: int = 1
 
     def query(self, **changes: Any) -> str:
-        """The address's part behind and with the ``?`` for these wishes, changed so; ``.`` when nothing is wished."""
+        """The address's part behind and with the ``?`` for these wishes, changed so."""
         wish = attrs.evolve(self, **changes)
         parts = {
             "q": wish.text,

@@ -54,6 +54,7 @@ class Cell:
     :ivar href: of our own pages; empty for no link.
     :ivar under: a second, smaller line.
     :ivar hint: shown when one points at it.
+    :ivar kind: in place of the column's, on the page.
     """
 
     value: Any
@@ -61,6 +62,7 @@ class Cell:
     under: str = attrs.field(default="", kw_only=True)
     tone: Tone = attrs.field(default="", kw_only=True)
     hint: str = attrs.field(default="", kw_only=True)
+    kind: Kind | None = attrs.field(default=None, kw_only=True)
 
 
 Row = Sequence[Any]
