@@ -55,9 +55,9 @@ def make_columns(random: np.random.Generator) -> dict[str, Column]:
     }
 
 
-def put(store: FlowStore, device_id: int, received: float = NOW, **columns: Any) -> None:
+def put(store: FlowStore, device_id: int, columns: Mapping[str, Column], received: float = NOW) -> None:
     """Store one message."""
-    batch = FlowBatch(len(next(iter(columns.values()))), {name: np.asarray(value) for name, value in columns.items()})
+    batch = FlowBatch(len(next(iter(columns.values()))), dict(columns))
     store.write(
         [
             accept(
@@ -89,10 +89,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlowStore]:
     store.open()
     columns = make_columns(np.random.default_rng(7))
     for device_id, part in ((7, slice(None, COUNT // 3)), (8, slice(COUNT // 3, None))):
-        put(store, device_id, **{name: column[part] for name, column in columns.items()})
+        put(store, device_id, {name: column[part] for name, column in columns.items()})
     octets, time = np.array([10**9], np.uint64), np.array([(NOW - 60) * 10**9], np.int64)
-    put(store, 7, in_bytes=octets, timestamp_nano=time, big=np.array([True]))
-    put(store, 7, in_bytes=octets, timestamp_nano=time, is_metric=np.array([True]))
+    for mark in ("big", "is_metric"):
+        put(store, 7, {"in_bytes": octets, "timestamp_nano": time, mark: np.array([True])})
     yield store
     store.close()
 
@@ -212,14 +212,12 @@ def test_ipv6_and_flows_without_a_time(tmp_path: Path) -> None:
     store = FlowStore(tmp_path)
     store.open()
     hosts = np.frombuffer(bytes.fromhex("20010db8" + "00" * 11 + "01" + "20010db8" + "00" * 11 + "02"), np.uint8)
-    put(
-        store,
-        3,
-        received=NOW - 30,
-        in_bytes=np.array([10, 20], np.uint64),
-        timestamp_nano=np.zeros(2, np.int64),
-        ipv6_src_addr=hosts.reshape(2, 16),
-    )
+    columns: dict[str, Column] = {
+        "in_bytes": np.array([10, 20], np.uint64),
+        "timestamp_nano": np.zeros(2, np.int64),
+        "ipv6_src_addr": hosts.reshape(2, 16),
+    }
+    put(store, 3, columns, received=NOW - 30)
     found = ask(store, by="source")
     assert [(row.label, row.amounts.bytes) for row in found.rows] == [("2001:db8::2", 20), ("2001:db8::1", 10)]
     assert ask(store, address="2001:db8::1").whole.bytes == 10

@@ -19,7 +19,7 @@ from kproxy_tw.collector.totals import DeviceTotals
 from kproxy_tw.collector.traffic.chart import Chart, draw, step_words
 from kproxy_tw.collector.traffic.content import asked_document, links, points_table, rows_table, whole_facts
 from kproxy_tw.collector.traffic.dimensions import DIMENSIONS
-from kproxy_tw.collector.traffic.query import Reads, Traffic, traffic
+from kproxy_tw.collector.traffic.query import LAYERS, Reads, Traffic, traffic
 from kproxy_tw.collector.traffic.question import Question, read_question
 from kproxy_tw.errors import TooSlow
 from kproxy_tw.web.page import PageContent
@@ -50,7 +50,7 @@ class Moment:
 def home_content(moment: Moment) -> PageContent:
     """``/``: whether all is well, the last hour by device, devices, last flows, BGP sessions."""
     began = time.monotonic()
-    question = read_question({}.get, moment.now)
+    question = read_question(lambda _name: None, moment.now)
     found, slow = _asked(moment, question)
     tables = [devices_table(moment.totals, moment.now)]
     tables.append(flows_table(recent_flows(moment.store, limit=PAGE_FLOWS), moment.names))
@@ -195,6 +195,7 @@ def _charted(question: Question, found: Traffic | None, slow: str) -> Mapping[st
         "slow": slow,
         "time": question.time,
         "step": step_words(question.time.step),
+        "layers": LAYERS,
         "parts": rows_table(found) if found else None,
         "traffic_query": question.query(),
         "zoom": "/traffic?" + question.query(**{"from": "FROM", "to": "TO"}),

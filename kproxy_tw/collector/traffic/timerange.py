@@ -28,8 +28,12 @@ SPANS = {
 
 DEFAULT_SPAN = "1h"
 
-STEPS = (1, 2, 5, 10, 20, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE, HOUR)
-STEPS += (2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY, 30 * DAY)
+STEPS = (
+    *(1, 2, 5, 10, 20, 30),
+    *(count * MINUTE for count in (1, 2, 5, 10, 20, 30)),
+    *(count * HOUR for count in (1, 2, 3, 6, 12)),
+    *(count * DAY for count in (1, 7, 30)),
+)
 """Lengths of a step, in seconds; the first that gives few enough points is taken."""
 
 MAX_POINTS = 120
@@ -69,14 +73,14 @@ class TimeRange:
         return {"range": self.name} if self.name else {"from": str(self.start), "to": str(self.stop)}
 
     def moved(self, share: float) -> TimeRange:
-        """The same span, ``share`` of itself later."""
+        """The same span, ``share`` of itself later; none begins before 1970."""
         way = int(share * self.seconds)
         return _between(self.start + way, self.stop + way)
 
     def scaled(self, factor: float) -> TimeRange:
         """A span ``factor`` times as long around the same middle."""
         middle = (self.start + self.stop) / 2
-        half = min(max(factor * self.seconds, SHORTEST), LONGEST) / 2
+        half = min(max(factor * self.seconds, SHORTEST), LONGEST - 2 * STEPS[-1]) / 2
         return _between(int(middle - half), int(middle + half))
 
 
@@ -128,7 +132,8 @@ def _until_now(name: str, now: float) -> TimeRange:
 
 
 def _between(start: int, stop: int) -> TimeRange:
-    start = max(0, start)
+    if start < 0:
+        start, stop = 0, stop - start
     step = _step(stop - start)
     return TimeRange(start // step * step, -(-stop // step) * step, step)
 

@@ -19,7 +19,7 @@ from kproxy_tw.web.tables.table import NUMERIC
 SHOWN_POINTS = 4
 
 COLORS = {"good": "green", "starting": "blue", "attention": "yellow", "bad": "red"}
-STATE_COLORS = {"ok": "green", "connected": "green", "bad": "red", "interrupted": "red", "silent": "yellow"}
+STATE_COLORS = {"sending": "green", "connected": "green", "bad": "red", "interrupted": "red"}
 
 
 class TopScreen(App[None]):
