@@ -14,6 +14,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 
 from kproxy_tw.commands.tools.board.document import MARKS, Board, Layout, board
 from kproxy_tw.commands.tools.client import NoAnswer, StatusPort
+from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.tables.table import NUMERIC
 
 SHOWN_POINTS = 4
@@ -110,7 +111,8 @@ class TopScreen(App[None]):
         self._fill(shown, places)
 
     def _summary(self, shown: Board, count: int) -> Text:
-        parts = [shown.summary, f"{count} of {len(shown.rows)} rows" if self._wanted else f"{len(shown.rows)} rows"]
+        rows = counted(len(shown.rows), "row")
+        parts = [shown.summary, f"{count} of {rows}" if self._wanted else rows]
         if self._wanted:
             parts.append(f"filter: {self._wanted}")
         parts.append("paused" if self._paused else f"every {self._interval:g} s")
