@@ -43,6 +43,6 @@ class LogLevelForm:
             return answer(request, f"The level must be one of {', '.join(CHOICES)}.\n", TEXT, BAD_REQUEST)
         before = self._book.level
         self._book.change(level)
-        self.log.warn("log level changed from {before} to {level} on the page", before=before, level=level)
+        self.log.warn("log level changed from {old} to {new} on the page", old=before, new=level)
         request.setHeader("Location", "/log")
         return answer(request, b"", TEXT, SEE_OTHER)

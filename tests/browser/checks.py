@@ -19,7 +19,7 @@ async () => {
 
 
 def violations(page: Any) -> list[str]:
-    """Serious violations of axe's rules, in words. The page's policy forbids foreign scripts, so axe comes by debugger."""
+    """Serious violations of axe's rules, in words. As the policy forbids foreign scripts, the debugger runs axe."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = page.evaluate(RUN_AXE)
     return [f"{one['id']}: {one['nodes'][:3]}" for one in found if one["impact"] in SERIOUS]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -97,8 +98,16 @@ class Tab:
         return str(self.page.locator(selector).first.inner_text())
 
     def wait(self, condition: str) -> None:
-        """Until an expression of the page's own language is true."""
-        self.page.wait_for_function(condition, timeout=PATIENCE_MS)
+        """Until an expression of the page's own language is true.
+
+        By the debugger again and again: Playwright's own way evaluates a text in the page, which its policy forbids.
+        """
+        until = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < until, (
+                f"{condition} has not come true; the page says:\n{self.text('main')[:2000]}"
+            )
+            self.page.wait_for_timeout(150)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ CEASE_SHUTDOWN = bytes([6, 2])
 """NOTIFICATION Cease, Administrative Shutdown (RFC 9003); a length and a text follow."""
 
 SHUTDOWN_TEXT = "<b onmouseover=alert(1)>maintenance</b>"
-SPOOFED_LOSS = 3
+ONE_LOST_IN = 3
 """Of the datagrams of an exporter that loses some, one in so many is not sent."""
 
 
@@ -44,6 +44,7 @@ class Source:
     flows: int
     max_fps: int = 0
     lossy: bool = False
+    datagrams: int = 0
 
 
 def sources(now: float) -> list[Source]:
@@ -101,9 +102,10 @@ class Traffic:
     def _send(self, source: Source, sock: socket.socket, random: np.random.Generator) -> None:
         size = min(source.exporter.flows_per_datagram, source.flows)
         flows = make_flows(max(size, int(source.flows * TURN_SECONDS) // size * size), random)
-        for number, first in enumerate(range(0, len(flows), size)):
+        for first in range(0, len(flows), size):
             datagram = source.exporter.datagram(flows[first : first + size], time.time())
-            if not (source.lossy and (number % SPOOFED_LOSS == 0)):
+            source.datagrams += 1
+            if not (source.lossy and source.datagrams % ONE_LOST_IN == 0):
                 sock.send(datagram)
 
 

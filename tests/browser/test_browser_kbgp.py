@@ -31,7 +31,7 @@ def test_a_session_comes_and_goes(browser: Any, site: Site, tab: Open) -> None:
     found.page.goto(site.kbgp)
     router = site.routers.connect(ROUTER)
     site.routers.connect(STRANGER_ROUTER)
-    found.wait("/AS65010/.test(document.getElementById('live_sessions').innerText)")
+    found.wait("/connected[^]*AS65010[^]*AS65000/.test(document.getElementById('live_sessions').innerText)")
     row = found.text("#live_sessions tbody tr")
     for word in ("peering_fra1", "connected", "10.1.0.1", "90", "with AS65000"):
         assert word in row
