@@ -101,7 +101,12 @@ def test_every_tool_is_in_the_help() -> None:
     ("command", "arguments", "status", "said"),
     [
         ("kproxy", [], 78, "kproxy check: -api_email: is missing"),
-        ("kproxy", ["-api_email=a@b", "-api_token=t", "-tls_ca_file=/nowhere"], 78, "-tls_ca_file: cannot read /nowhere"),
+        (
+            "kproxy",
+            ["-api_email=a@b", "-api_token=t", "-tls_ca_file=/nowhere"],
+            78,
+            "-tls_ca_file: cannot read /nowhere",
+        ),
         ("kproxy", ["-prot=1"], 2, "unknown flag -prot, did you mean -port?"),
         ("kbgp", ["--email=a@b", "--token=t", "--listen=router:1790"], 78, "-listen"),
         ("kcollect", ["-listen=0.0.0.0:0"], 78, "-token: -email and -token are required"),

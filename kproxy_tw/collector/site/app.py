@@ -16,6 +16,7 @@ from kproxy_tw.collector.query import MAX_DEVICE_ID
 from kproxy_tw.collector.site.content import Make, Moment, device_content, home_content, traffic_content
 from kproxy_tw.collector.site.names import InterfaceName
 from kproxy_tw.collector.store import FlowStore
+from kproxy_tw.collector.traffic.recent import RecentAnswers
 from kproxy_tw.offload import Offload
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.pagesite import PageRun
@@ -56,6 +57,7 @@ class CollectorPages:
         self._problem = problem
         self._bgp = bgp
         self._interface_name = interface_name
+        self._answers = RecentAnswers()
         self._budget = Budget("pages", count=MAX_PAGES, size=MAX_PAGES)
 
     def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
@@ -77,6 +79,7 @@ class CollectorPages:
     def _run(self, make: Make, use: Callable[[PageContent | None], T]) -> Deferred[T]:
         moment = Moment(
             store=self._store,
+            answers=self._answers,
             totals=self._store.totals(),
             interface_name=self._interface_name,
             bgp=self._bgp(),
