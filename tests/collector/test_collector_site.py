@@ -171,6 +171,7 @@ async def test_events_bring_the_parts_of_a_page(collector: Running) -> None:
     reader = _Reader(b'"live_verdict"')
     endpoint = HostnameEndpoint(collector.reactor, "127.0.0.1", collector.service.port)
     await endpoint.connect(Factory.forProtocol(lambda: reader))
+    assert reader.transport is not None
     reader.transport.write(f"GET /events?page=/ HTTP/1.1\r\nHost: 127.0.0.1:{collector.service.port}\r\n\r\n".encode())
     got = await reader.seen.addTimeout(20, collector.reactor)
     assert b"event: fragments" in got

@@ -376,5 +376,6 @@ def test_top_shows_hostile_strings_harmless() -> None:
     text = "\n".join(lines(board(document, layout, now=0.0, before=document, elapsed=1.0)))
     assert "\\x1b" in text
     assert text.replace("\n", "").isprintable()
-    for odd in (None, [], 1, {"Devices": 1}, {"Verdict": [], "Devices": [[]]}, {"Totals": "x"}):
+    odd_ones: tuple[Any, ...] = (None, [], 1, {"Devices": 1}, {"Verdict": [], "Devices": [[]]}, {"Totals": "x"})
+    for odd in odd_ones:
         assert lines(board(odd, layout, now=0.0, before=odd, elapsed=1.0))
