@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -293,7 +294,7 @@ def test_top_of_nobody() -> None:
 class Terminal:
     """A program in a terminal of tmux's.
 
-    :param name: of the server, which is the test's own.
+    :param name: of the server, which is this process's own.
     """
 
     def __init__(self, name: str, command: str) -> None:
@@ -332,10 +333,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(running: Running, tmp_path: Path) -> Iterator[Terminal]:
+def terminal(running: Running) -> Iterator[Terminal]:
     """``kproxy top`` in a terminal."""
     kproxy = Path(sys.executable).parent / "kproxy"
-    opened = Terminal(tmp_path.name, f"{kproxy} top --interval 0.3 --url http://127.0.0.1:{running.health}")
+    opened = Terminal(f"kproxy-{os.getpid()}", f"{kproxy} top --interval 0.3 --url http://127.0.0.1:{running.health}")
     yield opened
     opened.close()
 
