@@ -7,6 +7,7 @@
 #   make lint    ruff and mypy
 #   make test-long   the tests that take minutes, too
 #   make faults-bgp  kills, cuts and floods done to kbgp and kcollect (FAULTS="F24 --seeds 3" to choose); needs root
+#   make screenshots  docs/images anew, from real daemons in a real browser (chromium)
 #   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
 
@@ -18,7 +19,7 @@ FUZZ_RUNS ?= 2000000
 JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-.PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults-bgp clean
+.PHONY: screenshots demo test bench fuzz lint wheel docs-flags proto test-long faults-bgp clean
 .DEFAULT_GOAL := test
 
 $(READY): setup.py setup.cfg pyproject.toml
@@ -56,6 +57,9 @@ lint: $(READY)
 wheel: $(READY)
 	rm -rf build  # setuptools would pack what an older build left there
 	$(BIN)/python -m build --quiet --wheel --outdir dist .
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.browser.screenshots docs/images
 
 docs-flags: $(READY)
 	$(BIN)/python -m kproxy_tw.commands.reference docs/flags.rst

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from bench import end_to_end, formats, relay, spool
+from bench import end_to_end, formats, pages, relay, spool
 
 TABLES: Mapping[str, Callable[[], Iterator[str]]] = {
     "flows": end_to_end.report,
     "formats": formats.report,
+    "pages": pages.report,
     "relay": relay.report,
     "spool": spool.report,
 }

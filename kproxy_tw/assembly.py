@@ -298,7 +298,7 @@ class KproxyAssembly:
             clock_offset=self._offset.known,
             observed=self._observed,
             settings=self._config.settings,
-            limits=self._limits(),
+            bounded=self._limits(),
         )
 
     def _limits(self) -> Limits:

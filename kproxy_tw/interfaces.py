@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.flowbatch import FlowBatch
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
+from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, UnregisteredStatus
 
 
 class RecordLayout(Protocol):
@@ -61,6 +61,9 @@ class ProxyStatus(Protocol):
 
     def checks(self) -> Sequence[Check]:
         """The checks behind ``/hc``."""
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """What may not grow without end."""
 
 
 class Answer(Protocol):

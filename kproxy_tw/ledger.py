@@ -117,6 +117,12 @@ class Ledger:
             datagrams_dropped=_added(DATAGRAM_DROP_REASONS, [part.datagrams_dropped for part in parts]),
         )
 
+    def copy(self) -> Ledger:
+        """A ledger that counts no further."""
+        return attrs.evolve(
+            self, records_dropped=Counter(self.records_dropped), datagrams_dropped=Counter(self.datagrams_dropped)
+        )
+
     def since(self, before: Ledger) -> Ledger:
         """What was counted after ``before``, an earlier copy of this ledger."""
         result = Ledger(**{name: getattr(self, name) - getattr(before, name) for name in _NUMBERS})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -102,7 +102,7 @@ class Overview:
     :ivar clock_check: compares this machine's clock with the backend's; ``clock_offset`` says by how much it is ahead.
     :ivar observed: what the last answers of the backend's hosts told besides.
     :ivar settings: see ``DaemonStatus``.
-    :ivar limits: gives what must not grow without end.
+    :ivar bounded: looks at what must not grow without end.
     :ivar trend: readings of the totals.
     """
 
@@ -125,7 +125,7 @@ class Overview:
     clock_offset: Callable[[], float | None] = _unknown
     observed: ObservedHosts = attrs.Factory(ObservedHosts)
     settings: tuple[SettingStatus, ...] = ()
-    limits: Callable[[], Iterable[LimitStatus]] = tuple
+    bounded: Callable[[], Sequence[LimitStatus]] = tuple
     trend: Trend = attrs.Factory(Trend)
 
     def daemon(self) -> DaemonStatus:
@@ -153,7 +153,6 @@ class Overview:
             lately=lately,
             lately_seconds=seconds,
             forwarded=self.trend.forwarded(),
-            limits=tuple(self.limits()),
             clock_offset=self.clock_offset(),
         )
 
@@ -161,9 +160,13 @@ class Overview:
         """Registered devices that have sent something since the start; each is looked at when it is asked for."""
         return map(self._device, tuple(self.intake.devices.values()))
 
+    def limits(self) -> Sequence[LimitStatus]:
+        """What may not grow without end."""
+        return self.bounded()
+
     def sample(self) -> None:
         """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
-        self.limits()
+        self.bounded()
         self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
 
     def device(self, device_id: int) -> DeviceStatus | None:
@@ -247,7 +250,7 @@ class Overview:
             max_fps=pipeline.max_fps,
             sample_rate=pipeline.rate,
             rate_origin=pipeline.rate_origin,
-            ledger=ledger,
+            ledger=ledger.copy(),
             template_counts=intake.template_counts(),
             cap=_cap(pipeline, self.clock.seconds()),
             recent=intake.recent.status(ledger, intake.received, self.wall()),

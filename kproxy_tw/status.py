@@ -355,5 +355,4 @@ class DaemonStatus:
     lately: Ledger = attrs.Factory(Ledger)
     lately_seconds: float = 0.0
     forwarded: Sequence[int] = ()
-    limits: tuple[LimitStatus, ...] = ()
     clock_offset: float | None = None

@@ -211,26 +211,56 @@ class DeviceSender:
         for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
 
+    @property
+    def highwater(self) -> int:
+        """The most messages that ever waited."""
+        return self._queue.highwater
+
+    @property
+    def waiting(self) -> int:
+        """Messages without a fate, that under way included."""
+        return len(self._queue) + len(self._parking)
+
+    @property
+    def oldest_ms(self) -> int:
+        """Age of the oldest of them."""
+        oldest = self._queue.oldest
+        return round((self._reactor.seconds() - oldest.created) * 1000) if oldest is not None else 0
+
+    @property
+    def last_attempt(self) -> float:
+        """Monotonic seconds; minus infinity before the first."""
+        return self._condition.last_attempt
+
+    @property
+    def retry_in_ms(self) -> int:
+        """Until the next attempt, 0 if none is waited for."""
+        return max(0, round((self._retry_at - self._reactor.seconds()) * 1000)) if self._pause is not None else 0
+
+    def problem(self) -> str:
+        """Why delivery counts as failing; empty while it does not."""
+        return self._condition.problem(
+            self._reactor.seconds(),
+            waiting=len(self._queue),
+            attempts=self._config.failing_attempts,
+            seconds=self._config.failing_seconds,
+        )
+
     def status(self) -> SenderStatus:
         """How it fares now."""
-        now, condition, oldest = self._reactor.seconds(), self._condition, self._queue.oldest
+        condition = self._condition
         return SenderStatus(
             url=self._url,
             connected=condition.connected,
             last_status=condition.last_status,
             last_error=condition.last_error,
             last_attempt=condition.last_attempt,
-            retry_in_ms=max(0, round((self._retry_at - now) * 1000)) if self._pause is not None else 0,
-            queue_length=len(self._queue) + len(self._parking),
+            retry_in_ms=self.retry_in_ms,
+            queue_length=self.waiting,
             queue_bytes=self._queue.bytes + self._parking.bytes,
-            queue_highwater=self._queue.highwater,
-            oldest_ms=round((now - oldest.created) * 1000) if oldest is not None else 0,
-            problem=condition.problem(
-                now,
-                waiting=len(self._queue),
-                attempts=self._config.failing_attempts,
-                seconds=self._config.failing_seconds,
-            ),
+            queue_highwater=self.highwater,
+            oldest_ms=self.oldest_ms,
+            problem=self.problem(),
         )
 
     def _start(self) -> None:

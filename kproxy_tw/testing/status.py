@@ -14,6 +14,7 @@ from kproxy_tw.status import (
     DaemonStatus,
     DeviceStatus,
     EndpointStatus,
+    LimitStatus,
     ListenerStatus,
     RecentStatus,
     UnregisteredStatus,
@@ -28,12 +29,14 @@ class FixedStatus:
     :ivar device_list: what :meth:`devices` returns.
     :ivar unregistered_list: what :meth:`unregistered` returns.
     :ivar check_list: what :meth:`checks` returns.
+    :ivar limit_list: what :meth:`limits` returns.
     """
 
     daemon_status: DaemonStatus
     device_list: Sequence[DeviceStatus] = ()
     unregistered_list: Sequence[UnregisteredStatus] = ()
     check_list: Sequence[Check] = ()
+    limit_list: Sequence[LimitStatus] = ()
 
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
@@ -59,6 +62,10 @@ class FixedStatus:
     def checks(self) -> Sequence[Check]:
         """The given checks."""
         return self.check_list
+
+    def limits(self) -> Sequence[LimitStatus]:
+        """The given limits."""
+        return self.limit_list
 
 
 def sample_template(text: str = "octetDeltaCount") -> dict[str, object]:

@@ -1,14 +1,13 @@
 """One moment of the daemon, taken on the reactor's thread and rendered on another.
 
 Pages of a thousand devices take longer than the reactor may be held up; so whoever renders works on
-copies, and copying is done in slices, too: each device's ledger is of one moment and balances.
+what was taken here, and taking is done in slices, too: each device's ledger is of one moment and balances.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from twisted.internet.task import deferLater
@@ -16,8 +15,7 @@ from twisted.internet.task import deferLater
 import attrs
 
 from kproxy_tw.interfaces import ProxyStatus
-from kproxy_tw.ledger import Ledger
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
+from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, UnregisteredStatus
 
 SLICE_SECONDS = 0.003
 """For so long at most the reactor is held up at a time."""
@@ -36,6 +34,7 @@ class Snapshot:
     devices: Sequence[DeviceStatus]
     unregistered: Sequence[UnregisteredStatus]
     checks: Sequence[Check]
+    limits: Sequence[LimitStatus] = ()
     cost_seconds: float = 0.0
 
 
@@ -68,28 +67,14 @@ async def take_in_slices(status: ProxyStatus, reactor: Any) -> Snapshot:
 def _steps(status: ProxyStatus) -> Taking:
     daemon = status.daemon()
     yield
-    devices = yield from _devices(status.devices())
+    limits = list(status.limits())
     yield
-    return Snapshot(
-        attrs.evolve(daemon, totals=copied(daemon.totals)),
-        sorted(devices, key=lambda device: device.device_name),
-        list(status.unregistered()),
-        list(status.checks()),
-    )
-
-
-def _devices(found: Iterator[DeviceStatus]) -> Generator[None, None, list[DeviceStatus]]:
     devices = []
-    for device in found:
-        devices.append(attrs.evolve(device, ledger=copied(device.ledger)))
+    for device in status.devices():
+        devices.append(device)
         yield
-    return devices
-
-
-def copied(ledger: Ledger) -> Ledger:
-    """A ledger that counts no further."""
-    return attrs.evolve(
-        ledger,
-        records_dropped=Counter(ledger.records_dropped),
-        datagrams_dropped=Counter(ledger.datagrams_dropped),
-    )
+    unregistered = list(status.unregistered())
+    yield
+    checks = list(status.checks())
+    yield
+    return Snapshot(daemon, sorted(devices, key=lambda device: device.device_name), unregistered, checks, limits)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
+import numpy as np
 from markupsafe import Markup
 
 from kproxy_tw.web.text import si_number
@@ -22,8 +22,8 @@ def rates_of(readings: Sequence[int], seconds: float, points: int = POINTS) -> t
     :param seconds: between two readings.
     """
     step = max(1, -(-(len(readings) - 1) // points))
-    kept = readings[::-1][::step][::-1]
-    return tuple(max(0, b - a) / (seconds * step) for a, b in pairwise(kept))
+    kept = np.asarray(readings, np.int64)[::-1][::step][::-1]
+    return tuple((np.maximum(np.diff(kept), 0) / (seconds * step)).tolist())
 
 
 def sparkline(values: Sequence[float], unit: str = "/s") -> Markup:
@@ -39,7 +39,6 @@ def sparkline(values: Sequence[float], unit: str = "/s") -> Markup:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     words = f"now {si_number(round(values[-1], 1))}{unit}, most {si_number(round(top, 1))}{unit}"
     return Markup(
-        '<svg class="spark" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{words}">'
-        "<title>{words}</title>"
-        '<polygon points="{left:.1f},{h} {line} {w},{h}"/><polyline points="{line}"/></svg>'
-    ).format(w=WIDTH, h=HEIGHT, words=words, left=left, line=line)
+        '<svg class="spark" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">'
+        '<title>%s</title><polygon points="%.1f,%d %s %d,%d"/><polyline points="%s"/></svg>'
+    ) % (WIDTH, HEIGHT, WIDTH, HEIGHT, words, words, left, HEIGHT, line, WIDTH, HEIGHT, line)

@@ -6,6 +6,7 @@ Prints both ports and serves until its input ends.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from threading import Thread
 
 import attrs
@@ -49,7 +50,7 @@ def kproxy_status() -> FixedStatus:
 class Routers:
     """Fits ``web.kbgp.source.StatusSource``: each string is a router's device and the reason of an end."""
 
-    def hold(self) -> object:
+    def hold(self) -> Callable[[], KbgpStatus]:
         """The moment."""
         return self._status
 

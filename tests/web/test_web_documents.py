@@ -14,7 +14,7 @@ from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import CapStatus, Check, UnregisteredStatus
 from kproxy_tw.testing.status import NOW, FixedStatus, sample_daemon, sample_device, sample_ledger, sample_template
 from kproxy_tw.web import documents
-from kproxy_tw.web.encoding import encode
+from kproxy_tw.web.encoding import Document, encode
 from kproxy_tw.web.metrics import LABELED_DEVICES, exposition
 from kproxy_tw.web.snapshot import take
 
@@ -131,7 +131,7 @@ def test_health_is_the_worst_check(statuses: list[str], expected: str) -> None:
 
 def test_encoding() -> None:
     """Compact and ASCII by default, indented when asked for, never closing a script element."""
-    document: documents.Document = {"a": "</script>ü\u202e", "b": [1, 2]}
+    document: Document = {"a": "</script>ü\u202e", "b": [1, 2]}
     compact, pretty = encode(document), encode(document, pretty=True)
     assert compact == b'{"a":"\\u003c/script>\\u00fc\\u202e","b":[1,2]}\n'
     assert pretty.count(b"\n") == 7

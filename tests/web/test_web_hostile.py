@@ -130,7 +130,6 @@ def contents(text: str) -> dict[str, PageContent]:
         settings=(SettingStatus(name="site", value=text, origin="flag", default=text, help=text),),
         upstream=(EndpointStatus(url=f"https://{text}", connected=False, last_error=text, retry_in_ms=5),),
         listeners=(ListenerStatus(address=text, receive_buffer=1, kernel_drops=4),),
-        limits=(LimitStatus(name=text, current=1, limit=2, hint=text),),
         streams=StreamListenerStatus(
             addresses=(text,),
             streams=(StreamStatus(address=text, name=text, seconds=1, messages=1, bytes=1, silent_seconds=1),),
@@ -146,6 +145,7 @@ def contents(text: str) -> dict[str, PageContent]:
                 UnregisteredStatus(source=text, port=1, first_seen=NOW, last_seen=NOW, datagrams=1, flow_type=text)
             ],
             check_list=[Check(name=text, status=text, detail=text)],
+            limit_list=[LimitStatus(name=text, current=1, limit=2, hint=text)],
         )
     )
     typed = text.encode("utf-8", "replace").decode()  # an address has no lone surrogates

@@ -60,7 +60,6 @@ def pages() -> dict[str, PageContent]:
         lately=sample_ledger(received=6_000, dropped=60),
         lately_seconds=60.0,
         clock_offset=1.4,
-        limits=(LimitStatus(name="Messages", current=48_213, limit=1 << 30, peak=1_234_567, unit="B"),),
         settings=(SettingStatus(name="max", value=4000, origin="default", default=4000, help="most"),),
     )
     stranger = UnregisteredStatus(
@@ -72,6 +71,7 @@ def pages() -> dict[str, PageContent]:
             device_list=[one, other],
             unregistered_list=[stranger],
             check_list=[Check(name="clock", status="ok", detail="1 s off")],
+            limit_list=[LimitStatus(name="Messages", current=48_213, limit=1 << 30, peak=1_234_567, unit="B")],
         )
     )
     book = LogBook("info")

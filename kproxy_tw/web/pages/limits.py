@@ -17,7 +17,7 @@ NEAR = 0.9
 def content(snapshot: Snapshot) -> PageContent:
     """Everything that the page shows."""
     return PageContent(
-        template="limits.html", tables=(limits_table(snapshot.daemon.limits),), values={"daemon": snapshot.daemon}
+        template="limits.html", tables=(limits_table(snapshot.limits),), values={"daemon": snapshot.daemon}
     )
 
 

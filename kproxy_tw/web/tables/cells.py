@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kproxy_tw.web.sparkline import sparkline
 from kproxy_tw.web.tables.table import Cell, Column, Kind
@@ -23,21 +23,25 @@ def number(value: float, unit: str = "") -> Markup:
     short = si_number(value, unit)
     exact = f"{value:,} {unit}".rstrip()
     if short.replace(",", "") == exact.replace(",", ""):
-        return Markup("{}").format(short)
-    return Markup('<span title="{}">{}</span>').format(exact, short)
+        return escape(short)
+    return Markup('<span title="%s">%s</span>') % (exact, short)
 
 
 def local_time(seconds: float) -> Markup:
     """A moment in local time, in UTC when one points at it."""
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
-        utc_time(seconds), utc_clock(seconds), local_clock(seconds)
+    return Markup('<time datetime="%s" title="%s UTC">%s</time>') % (
+        utc_time(seconds),
+        utc_clock(seconds),
+        local_clock(seconds),
     )
 
 
 def time_ago(seconds: float, now: float) -> Markup:
     """How long ago a moment was; the moment itself when one points at it."""
-    return Markup('<time class="ago" datetime="{}" title="{} UTC">{} ago</time>').format(
-        utc_time(seconds), utc_clock(seconds), duration(now - seconds)
+    return Markup('<time class="ago" datetime="%s" title="%s UTC">%s ago</time>') % (
+        utc_time(seconds),
+        utc_clock(seconds),
+        duration(now - seconds),
     )
 
 
@@ -49,13 +53,13 @@ def ratio(value: float) -> Markup:
     """A sampling rate as ``1:n``; exactly when one points at it."""
     exact, short = f"{value:.10g}", f"{value:.0f}" if value >= _WHOLE_RATE else f"{value:.4g}"
     if exact == short:
-        return Markup('<span class="num">1:{}</span>').format(exact)
-    return Markup('<span class="num" title="1:{}">1:{}</span>').format(exact, short)
+        return Markup('<span class="num">1:%s</span>') % (exact,)
+    return Markup('<span class="num" title="1:%s">1:%s</span>') % (exact, short)
 
 
 def state(word: str, tone: str) -> Markup:
     """A word with a mark: its shape tells the tone, and so does its color."""
-    return Markup('<span class="state {}">{}</span>').format(tone or "off", safe_text(word))
+    return Markup('<span class="state %s">%s</span>') % (tone or "off", safe_text(word))
 
 
 def _text(value: Any) -> Markup:
@@ -63,11 +67,11 @@ def _text(value: Any) -> Markup:
         return Markup("yes") if value else Markup("no")
     if isinstance(value, tuple):
         value = ", ".join(str(part) for part in value)
-    return Markup("{}").format(safe_text(value)) if value != "" else NOTHING
+    return escape(safe_text(value)) if value != "" else NOTHING
 
 
 def _share(value: float) -> Markup:
-    return Markup('<span title="{}">{}</span>').format(f"{100 * value:.4g} %", percent(value, 1))
+    return Markup('<span title="%s">%s</span>') % (f"{100 * value:.4g} %", percent(value, 1))
 
 
 _SHOWN: Mapping[Kind, Callable[[Any], Markup]] = {
@@ -78,7 +82,7 @@ _SHOWN: Mapping[Kind, Callable[[Any], Markup]] = {
     "bits": lambda value: number(round(value), "bit/s"),
     "share": _share,
     "rate": ratio,
-    "seconds": lambda value: Markup('<span title="{} s">{}</span>').format(f"{value:.10g}", duration(value)),
+    "seconds": lambda value: Markup('<span title="%s s">%s</span>') % (f"{value:.10g}", duration(value)),
     "time": local_time,
     "spark": sparkline,
 }
@@ -89,13 +93,13 @@ def shown(column: Column, value: Any, now: float = 0.0) -> Markup:
     cell = value if isinstance(value, Cell) else Cell(value)
     inner = _inner(column, cell, now)
     if cell.href:
-        inner = Markup('<a href="{}">{}</a>').format(cell.href, inner)
+        inner = Markup('<a href="%s">%s</a>') % (cell.href, inner)
     if cell.hint:
-        inner = Markup('<span title="{}">{}</span>').format(safe_text(cell.hint), inner)
+        inner = Markup('<span title="%s">%s</span>') % (safe_text(cell.hint), inner)
     if cell.tone in ("warn", "bad") and column.kind != "state":
-        inner = Markup('<strong class="{}">{}</strong>').format(cell.tone, inner)
+        inner = Markup('<strong class="%s">%s</strong>') % (cell.tone, inner)
     if cell.under:
-        inner = Markup('{} <small class="under">{}</small>').format(inner, safe_text(cell.under))
+        inner = Markup('%s <small class="under">%s</small>') % (inner, safe_text(cell.under))
     return inner
 
 
