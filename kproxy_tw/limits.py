@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from kproxy_tw.decode.held import HeldLimits
-from kproxy_tw.decode.room import StateRoom
+from kproxy_tw.decode.templates.held import HeldLimits
+from kproxy_tw.decode.templates.room import StateRoom
 from kproxy_tw.devices.sources import MAX_LISTED, Sources
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.status import LimitStatus, StreamListenerStatus

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kproxy_tw.collector.totals import DeviceTotals, unscaled
-from kproxy_tw.collector.traffic.dimensions import Names, protocol_name
+from kproxy_tw.collector.traffic.dimensions import Names
+from kproxy_tw.protocols import protocol_name
 from kproxy_tw.web.tables.table import Cell, Table, columns
 
 PAGE_FLOWS = 25
