@@ -352,7 +352,7 @@ def test_top_in_a_terminal(running: Running, terminal: Terminal) -> None:
     terminal.keys("/")
     terminal.wait("rows with this text")
     terminal.keys("nothing")
-    terminal.wait(r"0 of 1 row ")
+    terminal.wait(r"0 of 1 row")
     terminal.keys("Escape")
     terminal.wait(r"edge ")
     terminal.keys("q")

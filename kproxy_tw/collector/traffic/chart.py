@@ -77,7 +77,7 @@ def _data(found: Traffic) -> Markup:
 
 def nice_top(largest: float) -> tuple[float, int]:
     """A round number that is not less, and the number of parts that its axis has."""
-    if largest <= 0:
+    if largest <= 1:
         return 1.0, 1
     power = 10.0 ** math.floor(math.log10(largest))
     for round_one, parts in ((1, 4), (2, 4), (3, 3), (4, 4), (5, 5), (6, 3), (8, 4), (10, 5)):
