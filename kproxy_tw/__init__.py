@@ -19,6 +19,7 @@ Where things stand::
     overview     gathers what the parts know of themselves for pages and metrics
     backoff      exponential waits with full jitter
     offload      the seam to a thread, for work that blocks
+    protocols    what protocols and services are called
     redaction    secrets that no text may show
     ordered/     the order in which a daemon's parts start and stop
     commands/    command line: one flag table per daemon, Options and makeService

@@ -9,6 +9,7 @@
     ├── UpstreamError         the backend gave no usable answer
     │   └── BackendUnavailable  kbgp's control stream is down, or silent
     └── StoreError            the disk or the store said no
+        └── TooSlow           a query was ended because it took too long
 
 Peers cause ``MalformedInput``: it is caught once per listener, counted with its
 reason, and the datagram or body is dropped. Everything else that is not in this
@@ -51,3 +52,7 @@ class BackendUnavailable(UpstreamError):
 
 class StoreError(KproxyError):
     """Data could not be written to, or read back from, the disk."""
+
+
+class TooSlow(StoreError):
+    """A query was ended because it took too long; a smaller one may do."""

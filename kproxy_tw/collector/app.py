@@ -15,7 +15,7 @@ from twisted.web.resource import IResource
 
 from werkzeug.exceptions import HTTPException
 
-from kproxy_tw.collector.answers import Refused, answer_json, busy, header_values, refuse
+from kproxy_tw.collector.answers import Refused, answer, answer_json, busy, header_values, refuse
 from kproxy_tw.collector.bgp_pages.app import BgpPages
 from kproxy_tw.collector.commits import StoredInPart
 from kproxy_tw.collector.counts import CollectorCounts
@@ -23,15 +23,33 @@ from kproxy_tw.collector.credentials import EMAIL_HEADER, TOKEN_HEADER, Credenti
 from kproxy_tw.collector.device_api.app import DeviceApi
 from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.pages.app import Pages
+from kproxy_tw.collector.site.app import CollectorPages
 from kproxy_tw.collector.snmp.app import SnmpApp
 from kproxy_tw.errors import MalformedInput, StoreError
-from kproxy_tw.web.answering import StaticFiles
+from kproxy_tw.web.answering import HTML, StaticFiles, query_of
+from kproxy_tw.web.events import EventStreams, Fragments
+from kproxy_tw.web.pagesite import PageSite
+from kproxy_tw.web.render import Renderer
 
 ANSWER_SECONDS = 60.0
 """Longest time for an answer; then 503, and a message that still waits is taken back."""
 
 WARNING_SECONDS = 60.0
 """Least time between two warnings that the store takes no more."""
+
+UNREADABLE_COST = 0.05
+"""Seconds that a look at an unreadable store counts for: the next one is ten seconds away."""
+
+PAGES = (
+    "/",
+    "/index.json",
+    "/<table>.csv",
+    *(f"/{page}{part}" for page in ("traffic", "talkers", "devices/<int:device>") for part in ("", "/<table>.csv")),
+    "/traffic.json",
+    "/talkers.json",
+    "/devices/<device>.json",
+)
+"""Addresses of pages, and of the same as JSON and CSV."""
 
 Handler = Callable[..., Awaitable[bytes]]
 
@@ -50,7 +68,9 @@ class CollectorApp:
         credentials: Credentials,
         intake: FlowIntake,
         devices: DeviceApi,
-        pages: Pages,
+        endpoints: Pages,
+        pages: CollectorPages,
+        renderer: Renderer,
         bgp: BgpPages,
         snmp: SnmpApp,
         counts: CollectorCounts,
@@ -59,7 +79,10 @@ class CollectorApp:
         self._credentials = credentials
         self._intake = intake
         self._devices = devices
-        self._pages = pages
+        self._endpoints = endpoints
+        self._site = PageSite(pages, renderer, "kcollect")
+        self._events = EventStreams(self._news, reactor)
+        self._renderer = renderer
         self._bgp = bgp
         self._snmp = snmp
         self._counts = counts
@@ -105,11 +128,11 @@ class CollectorApp:
 
     def _page_routes(self, app: Klein) -> None:
         for rule, handler in (
-            ("/", self._pages.page),
-            ("/totals", self._pages.totals),
-            ("/flows", self._pages.flows),
+            *((rule, self._page) for rule in PAGES),
+            ("/totals", self._endpoints.totals),
+            ("/flows", self._endpoints.flows),
             ("/tsdb", self._intake.latest_metrics),
-            ("/metrics", self._pages.metrics),
+            ("/metrics", self._endpoints.metrics),
             ("/snmp", self._snmp.page),
             ("/snmp/<int:device_id>", self._snmp.device_page),
             ("/snmp/devices", self._snmp.devices),
@@ -121,8 +144,40 @@ class CollectorApp:
             ("/admin/bgp/sources", self._bgp.sources),
         ):
             self._route(app, rule, "GET", self._for_readers(handler))
-        for rule, handler in (("/healthz", self._pages.healthz), ("/readyz", self._pages.readyz)):
+        app.route("/events", methods=["GET"])(self._watch)
+        for rule, handler in (("/healthz", self._endpoints.healthz), ("/readyz", self._endpoints.readyz)):
             self._route(app, rule, "GET", handler)
+
+    async def _page(self, request: Any, **_parts: Any) -> bytes:
+        """A page, or its JSON or CSV; what is wrong with the query is said in HTML to who wants that."""
+        try:
+            return await self._site.answer(request)
+        except (MalformedInput, StoreError) as problem:
+            if request.path.endswith((b".json", b".csv")):
+                raise
+            status = 400 if isinstance(problem, MalformedInput) else 503
+            html = self._renderer.render("missing.html", text=f"{str(problem).capitalize()}.", brand="kcollect")
+            return answer(request, html.encode(), status=status, content_type=HTML)
+
+    def _watch(self, request: Any) -> bytes | Deferred[None]:
+        """The live parts of ``?page=``, as long as somebody looks at it; stopping does not wait for that."""
+        try:
+            self._check_reader(request)
+        except Refused as refused:
+            return refuse(request, refused)
+        return self._events.answer(request, query_of(request).get("page", ""))
+
+    def _news(self, page: str) -> Callable[[], Deferred[Any]] | None:
+        make = self._site.stream(page)
+        if make is None:
+            return None
+
+        def none_yet(failure: Failure) -> Fragments:
+            """Nothing is new while the store cannot be read, or is busy: the next round comes."""
+            failure.trap(StoreError, MalformedInput)
+            return Fragments({}, UNREADABLE_COST)
+
+        return lambda: make().addErrback(none_yet)
 
     def _route(self, app: Klein, rule: str, method: str, handler: Handler) -> None:
         path = rule if method == "POST" and rule in ("/chf", "/tsdb", "/dns", "/snmp") else ""
@@ -161,14 +216,17 @@ class CollectorApp:
 
     def _for_readers(self, handler: Handler) -> Handler:
         async def checked(request: Any, **parts: Any) -> bytes:
-            basic = header_values(request, "Authorization")
-            open_to_all = self._credentials.open_pages
-            if not (open_to_all or self._credentials.match_basic(basic) or self._has_headers(request)):
-                challenge = {"WWW-Authenticate": 'Basic realm="kcollect", charset="UTF-8"'}
-                raise Refused(401, "log in with the email and the token that kcollect was started with", challenge)
+            self._check_reader(request)
             return await handler(request, **parts)
 
         return checked
+
+    def _check_reader(self, request: Any) -> None:
+        basic = header_values(request, "Authorization")
+        open_to_all = self._credentials.open_pages
+        if not (open_to_all or self._credentials.match_basic(basic) or self._has_headers(request)):
+            challenge = {"WWW-Authenticate": 'Basic realm="kcollect", charset="UTF-8"'}
+            raise Refused(401, "log in with the email and the token that kcollect was started with", challenge)
 
     def _has_headers(self, request: Any) -> bool:
         emails, tokens = (header_values(request, name) for name in (EMAIL_HEADER, TOKEN_HEADER))

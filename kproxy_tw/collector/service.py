@@ -29,6 +29,7 @@ from kproxy_tw.collector.devices import Device, DeviceDirectory, make_device
 from kproxy_tw.collector.intake.app import FlowIntake
 from kproxy_tw.collector.listener.service import CollectorListener, tls_options
 from kproxy_tw.collector.pages.app import Pages
+from kproxy_tw.collector.site.app import CollectorPages
 from kproxy_tw.collector.snmp.app import SnmpApp
 from kproxy_tw.collector.snmp.store import SnmpStore
 from kproxy_tw.collector.store import FlowStore
@@ -37,6 +38,8 @@ from kproxy_tw.web.render import Renderer
 
 INTAKE_THREADS = 2
 QUERY_THREADS = 2
+PAGE_THREADS = 2
+"""Threads of their own: a chart of a month must not keep agents waiting."""
 
 DRAIN_SECONDS = 8.0
 """How long a stop waits for requests under way."""
@@ -177,6 +180,9 @@ class CollectorService(MultiService):
         counts.bgp_resumed.set_function(lambda: board.table.resumed)
         counts.bgp_floods.set_function(lambda: target.guard.floods if target.guard else 0)
 
+    def _problem(self) -> str:
+        return self._commits.last_error
+
     def _bgp_status(self) -> TargetStatus | None:
         return self._bgp.status() if self._bgp else None
 
@@ -199,7 +205,8 @@ class CollectorService(MultiService):
     def _build_app(self, credentials: Credentials, directory: DeviceDirectory) -> CollectorApp:
         intake = ThreadPool(1, INTAKE_THREADS, name="kcollect-intake")
         queries = ThreadPool(1, QUERY_THREADS, name="kcollect-query")
-        self._pools = (intake, queries)
+        pages = ThreadPool(1, PAGE_THREADS, name="kcollect-page")
+        self._pools = (intake, queries, pages)
         counts, reactor = self._counts, self._reactor
         off_intake = partial(deferToThreadPool, reactor, intake)
         off_query = partial(deferToThreadPool, reactor, queries)
@@ -216,14 +223,14 @@ class CollectorService(MultiService):
                 counts=counts,
                 offload=off_query,
             ),
-            pages=Pages(
+            endpoints=Pages(store=self._store, counts=counts, offload=off_query, problem=self._problem),
+            pages=CollectorPages(
                 store=self._store,
-                renderer=Renderer(),
-                counts=counts,
-                offload=off_query,
-                problem=lambda: self._commits.last_error,
+                offload=partial(deferToThreadPool, reactor, pages),
+                problem=self._problem,
                 bgp=self._bgp_status,
             ),
+            renderer=Renderer(),
             bgp=BgpPages(status=self._bgp_status, offload=off_query),
             counts=counts,
             reactor=reactor,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from kproxy_tw.collector.rows import (
 from kproxy_tw.collector.schema import BATCH_PARTS, BATCHES, SCHEMA_VERSION, TABLES
 from kproxy_tw.collector.snmp.schema import SNMP_TABLES
 from kproxy_tw.collector.totals import SUM_NAMES, DeviceTotals, Sums
-from kproxy_tw.errors import StoreError
+from kproxy_tw.errors import StoreError, TooSlow
 from kproxy_tw.flowbatch import FlowBatch
 
 FILE_NAME = "kcollect.duckdb"
@@ -168,13 +168,17 @@ class FlowStore:
             raise StoreError(f"{self.path} cannot be written: {_one_line(error)}") from None
         self._committed(messages, batch.length)
 
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def read(
+        self, statement: str, parameters: Sequence[object] = (), *, seconds: float | None = None
+    ) -> list[tuple[Any, ...]]:
         """Run a query on a cursor of its own.
 
         :param parameters: values for the question marks in ``statement``.
+        :param seconds: longest time for it; ``None`` for queries that are short by their nature.
+        :raises TooSlow: it took longer.
         :raises StoreError: the store is closed or cannot be read.
         """
-        return self._run("read", statement, parameters)
+        return self._run("read", statement, parameters, seconds)
 
     def created_devices(self) -> list[str]:
         """JSON documents of devices that were created while running, oldest first.
@@ -207,11 +211,15 @@ class FlowStore:
         except duckdb.Error as error:
             raise StoreError(f"{self.path} cannot be written: {_one_line(error)}") from None
 
-    def _run(self, done: str, statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    def _run(
+        self, done: str, statement: str, parameters: Sequence[object], seconds: float | None = None
+    ) -> list[tuple[Any, ...]]:
         try:
-            with self._open_connection().cursor() as cursor:
+            with self._open_connection().cursor() as cursor, _interrupted_after(seconds, cursor):
                 cursor.execute(statement, list(parameters))
                 return [row for rows in iter(lambda: cursor.fetchmany(FETCH_ROWS), []) for row in rows]
+        except duckdb.InterruptException:
+            raise TooSlow(f"the query took longer than {seconds:g} s") from None
         except duckdb.Error as error:
             raise StoreError(f"{self.path} cannot be {done}: {_one_line(error)}") from None
 
@@ -307,6 +315,21 @@ class FlowStore:
             who = f"another process {holder[0]}" if holder else "another process"
             return f"{self.path} is in use by {who}; stop it or give another -data directory"
         return f"{self.path} cannot be opened: {text}"
+
+
+@contextmanager
+def _interrupted_after(seconds: float | None, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """End what runs on ``cursor`` when the block takes longer."""
+    if seconds is None:
+        yield
+        return
+    alarm = threading.Timer(seconds, cursor.interrupt)
+    alarm.start()
+    try:
+        yield
+    finally:
+        alarm.cancel()
+        alarm.join()
 
 
 def _added(total: DeviceTotals | None, message: Message) -> DeviceTotals:

@@ -27,7 +27,20 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
         "decode FILE...   (what captured flow packets hold)",
         "fields FILE...   (which elements exporters use)",
         "replay FILE...   (send captured flow packets)",
-    )
+        "check [flags]    (the configuration, without starting anything)",
+        "doctor [flags]   (clock, names, TLS, credentials, buffers, ports, disk: what is wrong, and what to do)",
+        "healthcheck      (whether the running one is well: exit status 0 or 1)",
+        "top              (the running one, live in the terminal)",
+    ),
+    "kbgp": (
+        "check [flags]    (the configuration, without starting anything)",
+        "healthcheck      (whether the running one is well: exit status 0 or 1)",
+        "top              (the running one, live in the terminal)",
+    ),
+    "kcollect": (
+        "check [flags]    (the configuration, without starting anything)",
+        "healthcheck      (whether the running one is well: exit status 0 or 1)",
+    ),
 }
 
 #: Where the meaning begins in the help.

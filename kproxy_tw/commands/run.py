@@ -1,4 +1,4 @@
-"""The console scripts: twistd in the foreground, with the command's name already there."""
+"""The console scripts: twistd in the foreground, with the command's name already there, or a tool."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 from twisted.application.service import ServiceMaker
 from twisted.scripts import twistd
 
-TOOL_NAMES = ("decode", "fields", "replay")
-"""What may stand in the place of the first flag of ``kproxy``."""
+from kproxy_tw.commands.tools.table import TOOLS, run_tool
 
 
 class ScriptOptions(twistd.ServerOptions):  # type: ignore[name-defined]
@@ -31,7 +30,14 @@ class ScriptOptions(twistd.ServerOptions):  # type: ignore[name-defined]
 
 
 def run(name: str) -> None:
-    """Run a daemon in the foreground with the arguments of the process; returns after a drained stop."""
+    """Run a command with the arguments of the process: the tool that the first one names, or the daemon.
+
+    The daemon runs in the foreground, and this returns after a drained stop.
+
+    :raises SystemExit: a tool has ended.
+    """
+    if len(sys.argv) > 1 and sys.argv[1] in TOOLS[name]:
+        raise SystemExit(run_tool(name, sys.argv[1], sys.argv[2:]))
     options = ScriptOptions(ServiceMaker(name, f"kproxy_tw.commands.{name}", "", name))
     # No pid file: the shell or the supervisor knows the process.
     options.parseOptions(["--nodaemon", "--pidfile=", name, *sys.argv[1:]])
@@ -39,14 +45,7 @@ def run(name: str) -> None:
 
 
 def kproxy() -> None:
-    """Run ``kproxy``, or the tool that its first argument names.
-
-    :raises SystemExit: a tool has ended.
-    """
-    if len(sys.argv) > 1 and sys.argv[1] in TOOL_NAMES:
-        from kproxy_tw.commands.tools.table import run_tool
-
-        raise SystemExit(run_tool(sys.argv[1], sys.argv[2:]))
+    """Run ``kproxy``."""
     run("kproxy")
 
 

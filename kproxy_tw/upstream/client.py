@@ -22,6 +22,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
+from cryptography import x509
 from OpenSSL import SSL
 from service_identity import VerificationError
 
@@ -138,6 +139,11 @@ class HttpsSession:
         self._one_at_a_time = DeferredLock()
         self._under_way: Deferred[Answer] | None = None
         self._closed = False
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """What the server showed that answered last; ``None`` before an answer, and for one in plain text."""
+        return self._links.certificate
 
     async def request(
         self,

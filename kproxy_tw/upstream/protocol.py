@@ -17,6 +17,7 @@ from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
+from cryptography import x509
 from OpenSSL import SSL
 
 from kproxy_tw.errors import UpstreamError
@@ -108,10 +109,12 @@ class Links:
 
     :param proxies: which hosts are reached through a proxy.
     :ivar refusal: why the last server certificate was refused; empty if none was since :meth:`begin`.
+    :ivar certificate: what the last server to answer showed; ``None`` for one that answered in plain text.
     """
 
     def __init__(self, *, reactor: Any, tls: TlsPolicy, proxies: Proxies) -> None:
         self.refusal = ""
+        self.certificate: x509.Certificate | None = None
         self._reactor = reactor
         self._tls = tls
         self._proxies = proxies
@@ -152,6 +155,8 @@ class Links:
     def head_complete(self) -> None:
         """The answer's head is there; its body is bounded by whoever reads it."""
         self._expect(None)
+        shown = [link.tls.get_peer_certificate(as_cryptography=True) for link in self._open if link.tls is not None]
+        self.certificate = shown[-1] if shown else None
 
     def certificate_expires(self) -> float | None:
         """Until when the certificate of the connection in use is valid; ``None`` where there is no TLS."""

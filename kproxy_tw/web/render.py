@@ -18,6 +18,9 @@ from kproxy_tw.web.sparkline import sparkline
 from kproxy_tw.web.tables import cells
 from kproxy_tw.web.tables.table import NUMERIC
 
+MACROS = ("macros.html", "chart.html")
+"""Templates whose macros every template may call by their names."""
+
 LIVE = "live_"
 """Names of blocks that are sent anew."""
 
@@ -71,8 +74,10 @@ class Renderer:
         self._environment.filters.update(FILTERS)
         self._environment.tests["infinite"] = math.isinf
         self._environment.globals.update(FUNCTIONS, asset=assets.static().url)
-        macros = vars(self._environment.get_template("macros.html").module)
-        self._environment.globals.update({name: macro for name, macro in macros.items() if not name.startswith("_")})
+        for template in MACROS:
+            macros = vars(self._environment.get_template(template).module)
+            found = {name: macro for name, macro in macros.items() if not name.startswith("_")}
+            self._environment.globals.update(found)
 
     def render(self, template: str, **values: object) -> str:
         """Render the template of that name (``kproxy.html``).

@@ -1,1 +1,1 @@
-"""What people and monitoring read: the page, ``/totals``, ``/flows``, health and metrics."""
+"""What programs and monitoring read: ``/totals``, ``/flows``, health and metrics."""

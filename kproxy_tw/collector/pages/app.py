@@ -1,4 +1,4 @@
-"""``/``, ``/totals``, ``/flows``, ``/metrics``, ``/healthz``, ``/readyz``: what people and monitoring read."""
+"""``/totals``, ``/flows``, ``/metrics``, ``/healthz``, ``/readyz``: what programs and monitoring read."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from kproxy_tw.collector.answers import answer, query_text, wants_pretty
-from kproxy_tw.collector.bgp_target.status import TargetStatus
 from kproxy_tw.collector.bounded_json import dump_json_list
 from kproxy_tw.collector.budget import Budget
 from kproxy_tw.collector.counts import CollectorCounts
-from kproxy_tw.collector.pages.figures import PAGE_FLOWS, PAGE_SESSIONS, flow_rows, totals_rows
 from kproxy_tw.collector.query import DEFAULT_LIMIT, MAX_DEVICE_ID, MAX_LIMIT, query_number, recent_flows
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.offload import Offload
-from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.text import utc_time
 
 MAX_READERS = 32
-"""Pages and queries under way at once; the next ones get 503."""
+"""Queries under way at once; the next ones get 503."""
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -30,25 +27,20 @@ class Pages:
 
     :param offload: runs queries away from the reactor.
     :param problem: what keeps kcollect from storing, in one line; empty when nothing does.
-    :param bgp: the gRPC target as it is; ``None`` where there is none.
     """
 
     def __init__(
         self,
         *,
         store: FlowStore,
-        renderer: Renderer,
         counts: CollectorCounts,
         offload: Offload,
         problem: Callable[[], str],
-        bgp: Callable[[], TargetStatus | None] = lambda: None,
     ) -> None:
         self._store = store
-        self._renderer = renderer
         self._counts = counts
         self._offload = offload
         self._problem = problem
-        self._bgp = bgp
         self._readers = Budget("queries", count=MAX_READERS, size=MAX_READERS)
 
     async def totals(self, request: Any) -> bytes:
@@ -68,11 +60,6 @@ class Pages:
             lambda: dump_json_list(recent_flows(self._store, device_id=device_id, limit=limit), pretty=pretty) + b"\n"
         )
         return answer(request, body)
-
-    async def page(self, request: Any) -> bytes:
-        """The page: totals and last flows."""
-        bgp = self._bgp()
-        return answer(request, await self._read(lambda: self._page(bgp)), content_type="text/html; charset=utf-8")
 
     async def metrics(self, request: Any) -> bytes:
         """What kcollect counts, for Prometheus."""
@@ -94,21 +81,3 @@ class Pages:
     def _totals_json(self, pretty: bool) -> bytes:
         devices = [total.as_json(utc_time(total.last_received)) for total in self._store.totals()]
         return b'{"Devices":%s%b}\n' % (b" " if pretty else b"", dump_json_list(devices, pretty=pretty))
-
-    def _page(self, bgp: TargetStatus | None) -> bytes:
-        totals = self._store.totals()
-        names = {total.device_id: total.device_name for total in totals}
-        rows = totals_rows(totals)
-        html = self._renderer.render(
-            "collector.html",
-            rows=rows,
-            more=len(totals) - len(rows),
-            devices=len(totals),
-            flows=sum(total.sums.flows for total in totals),
-            messages=sum(total.messages for total in totals),
-            last_flows=flow_rows(recent_flows(self._store, limit=PAGE_FLOWS, metrics=False), names),
-            problem=self._problem(),
-            bgp=bgp,
-            bgp_rows=PAGE_SESSIONS,
-        )
-        return html.encode()

@@ -1,4 +1,4 @@
-"""Command lines of the tools: bad ones end in one line and status 2."""
+"""Command lines of the tools for captures: bad ones end in one line and status 2."""
 
 from __future__ import annotations
 

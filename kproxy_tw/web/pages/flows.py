@@ -7,25 +7,10 @@ from typing import Any
 
 from kproxy_tw.capture.shown import flows
 from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.protocols import protocol_name
 from kproxy_tw.status import DeviceStatus
 from kproxy_tw.web.tables.table import Row, Table, columns
 from kproxy_tw.web.text import safe_text
-
-PROTOCOLS = {
-    1: "ICMP",
-    2: "IGMP",
-    4: "IPIP",
-    6: "TCP",
-    17: "UDP",
-    41: "IPv6",
-    47: "GRE",
-    50: "ESP",
-    51: "AH",
-    58: "ICMPv6",
-    89: "OSPF",
-    132: "SCTP",
-}
-"""Names of common protocols (IANA protocol numbers); others show their number."""
 
 _SHOWN = frozenset(
     [
@@ -95,7 +80,7 @@ def _row(flow: Mapping[str, Any]) -> Row:
         str(flow.get("timestamp_nano", "")).partition("T")[2].rstrip("Z"),
         _end(flow, "src"),
         _end(flow, "dst"),
-        PROTOCOLS.get(protocol, str(protocol)),
+        protocol_name(protocol),
         flow.get("input_port"),
         flow.get("output_port"),
         flow.get("in_bytes", 0) + flow.get("out_bytes", 0),

@@ -1,0 +1,1 @@
+"""kcollect's pages: what each address shows, and who makes it."""
