@@ -178,8 +178,11 @@ def test_flow_arrives_and_an_upgrade_under_load_loses_none(root: Path, debs: Pat
     eventually(lambda: _settled(chain), "nothing under way")
     ledger = chain.device()["Ledger"]
     assert (ledger["KernelDrops"], ledger["SequenceGaps"]) == (0, 0)
-    eventually(lambda: chain.stored() >= router.flows, f"all {router.flows} flows in kcollect")
-    assert chain.stored() == router.flows
+    assert sum(ledger["RecordsDropped"].values()) == 0
+    # What waited in the kernel comes all at once: the cap may thin it, and says so.
+    expected = router.flows - ledger["RecordsSampledOut"]
+    eventually(lambda: chain.stored() >= expected, f"{expected} flows in kcollect, of {router.flows}; {ledger}")
+    assert chain.stored() == expected
     chain.stop()
     assert "secret-token" not in log.read_text()
 
