@@ -29,7 +29,7 @@ from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import Origin
-from kproxy_tw.deliver.spool.service import SpoolService
+from kproxy_tw.deliver.spool.service import Books, SpoolService
 from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
@@ -207,6 +207,14 @@ class KproxyAssembly:
             max_bytes=limits.max_bytes,
             inherited=self.inherited.receive,
             lost=self._lost,
+            books=self._books,
+        )
+
+    def _books(self) -> Books:
+        ledgers = [self.inherited, *self.intake.ledgers()]
+        return Books(
+            received=sum(ledger.records_received for ledger in ledgers),
+            in_flight=sum(ledger.records_in_flight for ledger in ledgers),
         )
 
     def _dead_letters(self) -> DeadLetters | None:

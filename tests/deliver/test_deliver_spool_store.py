@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,10 +37,20 @@ def encode(written: SpoolRecord) -> bytes:
     return encode_header(written) + written.body
 
 
-def opened(directory: Path, limits: SpoolLimits = SMALL, free: Callable[[Path], int] = lambda _: PLENTY) -> Spool:
-    """A spool that is open."""
-    spool = Spool(directory, limits, wall=lambda: 10**9, free_bytes=free)
+@attrs.frozen
+class Usage:
+    """A file system of that size with so much room."""
+
+    total: int = PLENTY
+    free: int = PLENTY
+
+
+def opened(directory: Path, limits: SpoolLimits = SMALL, usage: Usage = Usage()) -> Spool:  # noqa: B008 - frozen
+    """A spool that is open and has taken stock."""
+    spool = Spool(directory, limits, wall=lambda: 10**9, usage=lambda _path: usage)
     spool.open()
+    while spool.take_stock():
+        pass
     return spool
 
 
@@ -164,7 +175,7 @@ def test_one_device_cannot_fill_it(tmp_path: Path) -> None:
 
 def test_the_file_system_keeps_its_floor(tmp_path: Path) -> None:
     """Nothing is written that would leave less free than promised."""
-    spool = opened(tmp_path, SpoolLimits(free_bytes=10_000), free=lambda _: 11_000)
+    spool = opened(tmp_path, SpoolLimits(free_bytes=10_000), Usage(free=11_000))
     assert spool.append([record(1, size=900)])[0] != [None]
     assert spool.append([record(2, size=1000)])[0] == [None]
 
@@ -173,7 +184,7 @@ def test_old_segments_expire(tmp_path: Path) -> None:
     """With an age limit, segments go whose successor is too old as well."""
     now = [10**9 + 0.0]
     limits = SpoolLimits(max_bytes=1 << 20, segment_bytes=2000, free_bytes=0, max_age_seconds=3600)
-    spool = Spool(tmp_path, limits, wall=lambda: now[0], free_bytes=lambda _: PLENTY)
+    spool = Spool(tmp_path, limits, wall=lambda: now[0], usage=lambda _path: Usage())
     spool.open()
     for number in range(6):
         spool.release(places(spool.append([record(number)])[0]))
