@@ -73,17 +73,31 @@ class Daemon:
     :param command: ``kproxy`` or ``kcollect``, and its flags.
     :param log: where its output goes.
     :param environment: added to this process's environment.
+    :param passed: descriptors that it inherits.
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        passed: Sequence[int] = (),
+    ) -> None:
         self._command = [str(Path(sys.executable).parent / command[0]), *command[1:]]
         self._environment = os.environ | dict(environment or {})
+        self._passed = passed
         self.log = log
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603
-                self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment, cwd=self.log.parent
+                self._command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                cwd=self.log.parent,
+                pass_fds=self._passed,
             )
         return self
 

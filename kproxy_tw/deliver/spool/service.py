@@ -1,6 +1,6 @@
 """SpoolService: keeps messages on disk that the backend has not taken yet; all disk work in a thread of its own.
 
-A message that is delivered at once never sees the disk. One that is still there after half a second is written,
+A message that is delivered at once never sees the disk. One that is still there after a quarter second is written,
 together with all others of that age, by one synchronization: so a crash loses what came in the last half second, or
 4 MiB. What memory has no room for, and what is left at a stop, lives on disk alone until it is delivered from there.
 """
@@ -34,7 +34,7 @@ from kproxy_tw.deliver.spool.tally import Tally
 from kproxy_tw.status import Check
 
 COMMIT_SECONDS = 0.5
-"""How long a message may be in memory alone; and how often is written."""
+"""How long a message may be in memory alone: half of it may pass before it is written, half until the next write."""
 
 COMMIT_BYTES = 4 << 20
 """So many bytes that only the disk can keep are written at once."""
@@ -90,7 +90,7 @@ class SpoolService(Service):
         self._written = Books(0, 0)
         self._custody = Custody()
         self._thread = ThreadPool(1, 1, "spool")
-        self._turns = LoopingCall(self._begin, COMMIT_SECONDS)
+        self._turns = LoopingCall(self._begin, COMMIT_SECONDS / 2)
         self._writing: Deferred[None] | None = None
         self._status = SpoolStatus()
         self._problem = ""
@@ -123,7 +123,7 @@ class SpoolService(Service):
             )
         self._stock = Deferred.fromCoroutine(self._take_stock())
         self._stock.addErrback(self._met_bug)
-        self._turns.start(COMMIT_SECONDS, now=False)
+        self._turns.start(COMMIT_SECONDS / 2, now=False)
 
     def stopService(self) -> Deferred[None]:
         """Write what is left, and close the directory."""
