@@ -143,7 +143,11 @@ class KproxyAssembly:
         )
         self.memory = self._memory_service()
         self.listener = UdpListener(
-            reactor=reactor, config=config.listen, receiver=self.intake.receiver, inherited=inherited.flow
+            reactor=reactor,
+            config=config.listen,
+            receiver=self.intake.receiver,
+            inherited=inherited.flow,
+            known=lambda: self.refresh.first_list,
         )
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)

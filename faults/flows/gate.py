@@ -39,11 +39,22 @@ class Request(BaseHTTPRequestHandler):
     def log_message(self, *_told: object) -> None:
         """The gate is silent."""
 
+    def setup(self) -> None:
+        """A connection has come."""
+        super().setup()
+        self.gate.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """A connection is over."""
+        self.gate.connections.discard(self.connection)
+        with suppress(OSError, ValueError):
+            super().finish()
+
     def _meet(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         about_flow = self.path.startswith("/chf")
         self.gate.note(about_flow)
-        with suppress(ConnectionError, TimeoutError):
+        with suppress(OSError, ValueError):
             if about_flow or self.gate.everything:
                 self.gate.trick(self)
             else:
@@ -91,6 +102,7 @@ class Gate:
     :param backend: kcollect's port.
     :ivar trick: what requests with flow meet.
     :ivar everything: whether all other requests meet it, too.
+    :ivar connections: those that are there.
     :ivar met: when a request with flow came, monotonic seconds.
     """
 
@@ -100,6 +112,7 @@ class Gate:
         self.trick: Trick = Request.forward
         self.everything = False
         self.met: list[float] = []
+        self.connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
 
     def note(self, about_flow: bool) -> None:
@@ -110,16 +123,19 @@ class Gate:
     def open(self) -> None:
         """Listen."""
         handler = type("Handler", (Request,), {"gate": self})
-        server = type("Server", (ThreadingHTTPServer,), {"daemon_threads": True, "request_queue_size": 128})
+        server = type("Server", (ThreadingHTTPServer,), {"daemon_threads": True, "request_queue_size": 128, "handle_error": lambda *_told: None})
         self._server = server(("127.0.0.1", self.port), handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
-        """Do not listen: connections are refused. Those that are there go on."""
+        """Do not listen: connections are refused, and those that are there end."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def status(code: int, **headers: str) -> Trick:

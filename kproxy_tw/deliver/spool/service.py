@@ -115,11 +115,11 @@ class SpoolService(Service):
         self._thread.start()
         if self._spool.quarantined:
             self.log.warn("a damaged part of the spool was set aside: {path}", path=self._spool.quarantined)
-        if self.crash_gap():
+        if self._spool.crash_gap:
             self.log.warn(
                 "the last run did not end in order: up to {flows} flows that it had received were in memory alone,"
                 " beside those of its last half second",
-                flows=self.crash_gap(),
+                flows=self._spool.crash_gap,
             )
         self._stock = Deferred.fromCoroutine(self._take_stock())
         self._stock.addErrback(self._met_bug)
@@ -143,13 +143,8 @@ class SpoolService(Service):
             "Bytes": status.bytes if status.messages else 0,
             "OldestMs": max(0, age),
             "MaxBytes": self._max_bytes,
-            "CrashGap": self.crash_gap(),
+            "CrashGap": self._spool.crash_gap,
         }
-
-    def crash_gap(self) -> int:
-        """Flows that the run before this one may have taken with it: 0 when it ended in order."""
-        previous = self._spool.previous
-        return 0 if previous is None else previous.in_memory_alone
 
     def check(self) -> Check:
         """The check ``spool``: failing while the disk does not take what it is given."""

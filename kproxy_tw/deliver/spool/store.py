@@ -90,9 +90,10 @@ class Spool:
         return self._shelf.refusals
 
     @property
-    def previous(self) -> Tally | None:
-        """What the run before this one wrote last by :meth:`write_tally`; ``None`` when that is not known."""
-        return self._tallies.previous
+    def crash_gap(self) -> int:
+        """Flows that the run before this one had in memory alone when it last wrote its tally; 0: it ended in order."""
+        previous = self._tallies.previous
+        return 0 if previous is None else previous.in_memory_alone
 
     def open(self) -> None:
         """Take the directory; what it holds is found by :meth:`take_stock`.
