@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import attrs
@@ -121,29 +122,27 @@ def attempt(fault: Fault, seed: int) -> Attempt:
     return Attempt(seed, time.monotonic() - began, outcome, problem, skipped)
 
 
-def table(
-    faults: Sequence[Fault], seeds: Sequence[int], say: Callable[[str], None], at_once: int = 1
-) -> list[Row]:
+def table(faults: Sequence[Fault], seeds: Sequence[int], say: Callable[[str], None], at_once: int = 1) -> list[Row]:
     """Do all faults; says each result when it is there and the table at the end.
 
-    :param at_once: so many of them are done at the same time, each in a process of its own.
+    :param at_once: so many of them are done at the same time.
     """
     rows = [Row(fault) for fault in faults]
-    with ProcessPoolExecutor(at_once) as pool:
-        for row in rows if at_once == 1 else []:
-            for seed in seeds:
-                _tell(row, attempt(row.fault, seed), say)
-                if row.skipped:
-                    break
-        if at_once > 1:
-            waiting = [(row, pool.submit(attempt, row.fault, seed)) for seed in seeds for row in rows]
-            for row, one in waiting:
-                _tell(row, one.result(), say)
+    with ThreadPoolExecutor(at_once) as pool:
+        tries = [pool.submit(_in_own_process, row.fault, seed) for seed in seeds for row in rows]
+        for row, one in zip([row for _seed in seeds for row in rows], tries, strict=True):
+            _tell(row, one.result(), say)
     say(f"\n{'':<5}{'fault':<58}{'seeds':>6}  survived")
     for row in rows:
         for line in row.lines():
             say(line)
     return rows
+
+
+def _in_own_process(fault: Fault, seed: int) -> Attempt:
+    """Namespaces are named after the process, and belong to its threads."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver")) as pool:
+        return pool.submit(attempt, fault, seed).result()
 
 
 def _tell(row: Row, done: Attempt, say: Callable[[str], None]) -> None:

@@ -18,6 +18,8 @@ import attrs
 import numpy as np
 
 from kproxy_tw import __version__
+from kproxy_tw.clocksteps import LOOK_SECONDS as LOOK_AT_CLOCK_SECONDS
+from kproxy_tw.clocksteps import ClockSteps
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.deliver.backlog.service import BacklogService
@@ -173,9 +175,16 @@ class KproxyAssembly:
             part.setServiceParent(root)
         CertificateReload(reactor=self._reactor, reload=self._tls.reload).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
+        steps = ClockSteps(time.time, self._reactor.seconds, self._clock_set)
+        TimerService(LOOK_AT_CLOCK_SECONDS, steps.look).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
+
+    def _clock_set(self, seconds: float) -> None:
+        self.log.warn(
+            "the clock of this machine was set by {seconds:+.0f} s; times of flows follow it", seconds=seconds
+        )
 
     def _parts(self) -> tuple[IService, ...]:
         kept = [part for part in (self.letters, self.spool) if part is not None]

@@ -67,11 +67,22 @@ def failing(directory: Path, chance: random.Random) -> Outcome:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed (tests/debian-packages.txt)")
     call_name, error = chance.choice(
-        [("fdatasync", "EIO"), ("pwritev", "ENOSPC"), ("pwritev", "EIO"), ("pwrite64", "EIO"), ("unlink", "EIO")]
+        [("fdatasync", "EIO"), ("pwritev,pwritev2", "ENOSPC"), ("pwritev,pwritev2", "EIO"), ("pwrite64", "EIO"), ("unlink", "EIO")]
     )
     when = chance.choice(["1+", f"{chance.randint(2, 4)}+2", f"{chance.randint(2, 5)}"])
     inject = f"inject={call_name}:error={error}:when={when}"
-    prefix = [str(shutil.which("strace")), "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call_name}", "-e", inject]
+    prefix = [
+        str(shutil.which("strace")),
+        "-D",
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={call_name}",
+        "-e",
+        inject,
+    ]
     with chain(directory, "-spool_max_bytes=3000000", gated=True, prefix=prefix) as made:
         assert made.gate is not None
         made.load(1500)

@@ -123,7 +123,11 @@ class Gate:
     def open(self) -> None:
         """Listen."""
         handler = type("Handler", (Request,), {"gate": self})
-        server = type("Server", (ThreadingHTTPServer,), {"daemon_threads": True, "request_queue_size": 128, "handle_error": lambda *_told: None})
+        server = type(
+            "Server",
+            (ThreadingHTTPServer,),
+            {"daemon_threads": True, "request_queue_size": 128, "handle_error": lambda *_told: None},
+        )
         self._server = server(("127.0.0.1", self.port), handler)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

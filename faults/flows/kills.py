@@ -85,7 +85,7 @@ def killed_in_a_system_call(directory: Path, chance: random.Random) -> Outcome:
 
         pytest.skip("strace is not installed (tests/debian-packages.txt)")
     with chain(directory, SMALL_SPOOL, gated=True) as made:
-        for call, most in (("fdatasync", 6), ("pwritev", 6), ("rename", 2), ("pwrite64", 12), ("unlink", 1)):
+        for call, most in (("fdatasync", 6), ("pwritev,pwritev2", 6), ("rename", 2), ("pwrite64", 12), ("unlink", 1)):
             assert made.kproxy is not None
             made.kproxy.stop()
             inject = f"inject={call}:signal=KILL:when={chance.randint(1, most)}"

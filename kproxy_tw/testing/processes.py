@@ -104,16 +104,16 @@ class Daemon:
     def __exit__(self, *_failure: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.stop()
 
-    def wait_until_ready(self, port: int, path: str = "/readyz") -> None:
+    def wait_until_ready(self, port: int, path: str = "/readyz", seconds: float = START_SECONDS) -> None:
         """Until the daemon answers 200. :raises RuntimeError: it ended, or took too long; holds its log."""
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll():
                 raise RuntimeError(f"{self._command[0]} ended with {self.process.returncode}:\n{self.log.read_text()}")
             if answers(port, path):
                 return
             time.sleep(0.1)
-        raise RuntimeError(f"{self._command[0]} is not ready after {START_SECONDS} s:\n{self.log.read_text()}")
+        raise RuntimeError(f"{self._command[0]} is not ready after {seconds} s:\n{self.log.read_text()}")
 
     def stop(self) -> int:
         """SIGTERM, and the exit status; SIGKILL when that takes too long."""
