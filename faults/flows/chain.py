@@ -22,7 +22,7 @@ import attrs
 
 from faults.flows.gate import Gate
 from faults.flows.numbered import NumberedExporter, address_of
-from faults.flows.oracle import judge
+from faults.flows.oracle import CRASH_SECONDS, judge
 from faults.table import Outcome
 from kproxy_tw.testing.processes import Daemon, get_json
 from tests.interop.namespaces import Namespace, need_namespaces
@@ -119,10 +119,12 @@ class Chain:
     socket: socket.socket
     exporters: list[NumberedExporter]
     watch: Watch = attrs.field(factory=Watch)
-    kills: list[float] = attrs.field(factory=list)
+    crashes: list[tuple[float, float]] = attrs.field(factory=list)
     unheard: int = 0
     kproxy: Daemon | None = None
     kcollect: Daemon | None = None
+    _away_since: float = attrs.field(factory=time.monotonic)
+    _ready_at: float = 0.0
     _starts: Iterator[int] = attrs.field(factory=lambda: iter(range(1, 10_000)))
 
     @property
@@ -167,6 +169,16 @@ class Chain:
         self.kproxy.__enter__()
         if wait:
             self.kproxy.wait_until_ready(HEALTH_PORT, "/admin/status", START_SECONDS)
+        self._ready_at = time.monotonic()
+
+    def stop_kproxy(self) -> float:
+        """SIGTERM, which must be obeyed. :return: the seconds it took."""
+        assert self.kproxy is not None
+        self.watch.look()
+        self._away_since = began = time.monotonic()
+        code = self.kproxy.stop()
+        assert code == 0, f"kproxy ended with {code}"
+        return time.monotonic() - began
 
     def kproxy_flags(self) -> list[str]:
         """What kproxy is told in this chain."""
@@ -182,9 +194,7 @@ class Chain:
 
     def start_over(self) -> None:
         """Stop kproxy in order and start it without whatever was done to it before."""
-        assert self.kproxy is not None
-        self.watch.look()
-        assert self.kproxy.stop() == 0, "kproxy did not stop in order"
+        self.stop_kproxy()
         self.start_kproxy()
 
     def kill_kproxy(self) -> None:
@@ -192,7 +202,7 @@ class Chain:
         assert self.kproxy is not None
         self.kproxy.process.kill()
         self.kproxy.process.wait()
-        self.kills.append(time.monotonic())
+        self._crashed()
 
     def kproxy_died(self, seconds: float = 60.0) -> bool:
         """Wait for it to die by itself. :return: whether it did."""
@@ -202,8 +212,15 @@ class Chain:
             time.sleep(0.02)
         if self.kproxy.process.poll() is None:
             return False
-        self.kills.append(time.monotonic())
+        self._crashed()
         return True
+
+    def _crashed(self) -> None:
+        """What waited in the kernel for a process that did not live long was read by it all the same."""
+        now = time.monotonic()
+        short_life = now - self._ready_at < CRASH_SECONDS + 1.0
+        self.crashes.append((self._away_since if short_life else now - CRASH_SECONDS, now + 0.1))
+        self._away_since = now
 
     def kill_kcollect(self) -> None:
         """SIGKILL, now."""
@@ -265,18 +282,16 @@ class Chain:
             shown = self.watch.look() or {}
             raise AssertionError(f"{problem}: {shown.get('Upstream')} {shown.get('Spool')}") from None
 
-    def end(self, *, orderly: bool = True) -> Outcome:
+    def end(self) -> Outcome:
         """Stop everything in order and let the oracle judge."""
-        assert self.kproxy is not None and self.kcollect is not None
-        self.watch.look()
-        code = self.kproxy.stop()
-        assert code == 0 or not orderly, f"kproxy ended with {code}"
+        assert self.kcollect is not None
+        self.stop_kproxy()
         self.watch.stop()
         assert self.kcollect.stop() == 0, "kcollect did not stop in order"
         self._check()
         counted = self.watch.dropped()
         sent = [each for exporter in self.exporters for each in exporter.sent]
-        return judge(self.data, sent, self.kills, counted, self.unheard)
+        return judge(self.data, sent, self.crashes, counted, self.unheard)
 
     def _check(self) -> None:
         assert self.watch.looks, "the books were never seen"

@@ -67,7 +67,13 @@ def failing(directory: Path, chance: random.Random) -> Outcome:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed (tests/debian-packages.txt)")
     call_name, error = chance.choice(
-        [("fdatasync", "EIO"), ("pwritev,pwritev2", "ENOSPC"), ("pwritev,pwritev2", "EIO"), ("pwrite64", "EIO"), ("unlink", "EIO")]
+        [
+            ("fdatasync", "EIO"),
+            ("pwritev,pwritev2", "ENOSPC"),
+            ("pwritev,pwritev2", "EIO"),
+            ("pwrite64", "EIO"),
+            ("unlink", "EIO"),
+        ]
     )
     when = chance.choice(["1+", f"{chance.randint(2, 4)}+2", f"{chance.randint(2, 5)}"])
     inject = f"inject={call_name}:error={error}:when={when}"
@@ -174,7 +180,7 @@ def damaged(directory: Path, chance: random.Random) -> Outcome:
         time.sleep(5.0)
         made.quiet()
         made.wait(lambda: made.status()["Spool"]["Messages"] >= 4, "nothing is on disk")
-        assert made.kproxy.stop() == 0
+        made.stop_kproxy()
         waiting = _flows_on_disk(made.state / "spool")
         segment = sorted((made.state / "spool").glob("*.seg"))[0]
         for damage in chance.sample(DAMAGES, 2):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -100,6 +101,7 @@ class Gate:
     """Listens on a port of this network namespace while it is open.
 
     :param backend: kcollect's port.
+    :ivar tls: what it speaks TLS with, if it does.
     :ivar trick: what requests with flow meet.
     :ivar everything: whether all other requests meet it, too.
     :ivar connections: those that are there.
@@ -109,6 +111,7 @@ class Gate:
     def __init__(self, port: int, backend: int) -> None:
         self.port = port
         self.backend = backend
+        self.tls: ssl.SSLContext | None = None
         self.trick: Trick = Request.forward
         self.everything = False
         self.met: list[float] = []
@@ -129,6 +132,9 @@ class Gate:
             {"daemon_threads": True, "request_queue_size": 128, "handle_error": lambda *_told: None},
         )
         self._server = server(("127.0.0.1", self.port), handler)
+        if self.tls is not None:
+            listening = self._server.socket
+            self._server.socket = self.tls.wrap_socket(listening, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:

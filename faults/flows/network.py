@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from faults.flows import gate as tricks
 from faults.flows.chain import GATE_PORT, Chain, chain
 from faults.table import Outcome
+from kproxy_tw.testing.certificates import Authority
 
 EACH_SECONDS = 8.0
 FLAPS = 8
@@ -104,8 +106,16 @@ class NameServer:
 
 def names(directory: Path, chance: random.Random) -> Outcome:
     """F13: the backend's name is not resolved in three ways; its connection goes on, what has none waits on disk."""
-    api = f"-api=http://{NAME}:{GATE_PORT}/api/internal"
-    with chain(directory, api, gated=True, started=False) as made, _resolver(made) as server:
+    authority = Authority()
+    ca = directory / "ca.pem"
+    ca.write_bytes(authority.certificate)
+    flags = [f"-api=https://{NAME}:{GATE_PORT}/api/internal", f"-tls_ca_file={ca}"]
+    with chain(directory, *flags, gated=True, started=False) as made, _resolver(made) as server:
+        assert made.gate is not None
+        made.gate.close()
+        made.gate.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.gate.tls.load_cert_chain(*authority.issue([NAME]).write(directory, "gate"))
+        made.gate.open()
         made.start_kcollect()
         made.start_kproxy(prefix=made.space.prefix()[:4])
         made.load()
@@ -115,7 +125,6 @@ def names(directory: Path, chance: random.Random) -> Outcome:
             forwarded = made.status()["Totals"]["RecordsForwarded"]
             time.sleep(2.5)
             assert made.status()["Totals"]["RecordsForwarded"] > forwarded, f"the connection does not go on: {mode}"
-            assert made.gate is not None
             made.gate.close()
             made.gate.open()
             made.wait(lambda: made.on_disk() > 0, f"nothing is on disk while the name is {mode}", 30.0)

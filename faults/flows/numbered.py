@@ -84,7 +84,8 @@ class NumberedExporter:
         return datagrams * size
 
     def start(self, flows_per_second: int) -> None:
-        """Send at that rate until :meth:`stop`."""
+        """Send at that rate, and no other, until :meth:`stop`."""
+        self.stop()
         self._over.clear()
         self._thread = threading.Thread(target=self._run, args=(flows_per_second,), daemon=True)
         self._thread.start()

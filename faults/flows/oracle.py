@@ -17,7 +17,8 @@ from faults.flows.numbered import BASE, Numbers, Sent, destination, octets, pack
 from faults.table import Outcome
 
 CRASH_SECONDS = 2.0
-"""Before a kill: up to 1 s until records are made a message, 0.5 s until that is durable, and what a busy machine adds."""
+"""What was read so long before a kill may be lost: up to 1 s until records are made a message, 0.5 s until that is
+durable, and what a busy machine adds."""
 
 
 @attrs.frozen
@@ -41,11 +42,15 @@ def stored(data: Path) -> Stored:
 
 
 def judge(
-    data: Path, sent: Iterable[Sent], kills: Sequence[float], counted: Mapping[str, int], unheard: int = 0
+    data: Path,
+    sent: Iterable[Sent],
+    crashes: Sequence[tuple[float, float]],
+    counted: Mapping[str, int],
+    unheard: int = 0,
 ) -> Outcome:
     """Compare. :raises AssertionError: something that must hold does not.
 
-    :param kills: when a process was killed that had flows in memory alone, monotonic seconds.
+    :param crashes: from when to when was sent what a killed process may have had in memory alone, monotonic seconds.
     :param counted: flows that were dropped by reason, as the daemons tell.
     :param unheard: flows at most that no daemon was there to hear, or that the network lost.
     """
@@ -66,8 +71,8 @@ def judge(
     assert not wrong.any(), f"{int(wrong.sum())} flows have changed on their way"
     missing = ~np.isin(issued, once)
     in_crash = np.zeros(len(issued), bool)
-    for kill in kills:
-        in_crash |= (at >= kill - CRASH_SECONDS) & (at <= kill + 0.1)
+    for first, last in crashes:
+        in_crash |= (at >= first) & (at <= last)
     crashed = int((missing & in_crash).sum())
     rest = int((missing & ~in_crash).sum())
     reasons = {reason: flows for reason, flows in counted.items() if flows}
