@@ -59,7 +59,7 @@ def _spread(attempts: list[float], began: float) -> None:
 
 
 def black_hole(directory: Path, chance: random.Random) -> Outcome:
-    """F9: kcollect is stopped (SIGSTOP), or packets to it vanish; found within a minute, sent again under the same name."""
+    """F9: kcollect is stopped (SIGSTOP), or packets to it vanish; told within a minute, nothing is lost."""
     with chain(directory) as made:
         assert made.kcollect is not None
         made.load()
@@ -135,8 +135,7 @@ def answers_lost(directory: Path, chance: random.Random) -> Outcome:
         time.sleep(chance.uniform(8.0, 15.0))
         made.gate.trick = tricks.Request.forward
         made.settle()
-        outcome = made.end()
-        return outcome
+        return made.end()
 
 
 def too_large(directory: Path, chance: random.Random) -> Outcome:
@@ -152,7 +151,7 @@ def too_large(directory: Path, chance: random.Random) -> Outcome:
 
 
 def certificates(directory: Path, chance: random.Random) -> Outcome:
-    """F15: kcollect comes with an expired, a future or a stranger's certificate, and then with a good one, a new key."""
+    """F15: kcollect's certificate is expired, of the future or a stranger's; then a good one with a new key."""
     authority, stranger = Authority(), Authority("stranger")
     ca = directory / "ca.pem"
     ca.write_bytes(authority.certificate)

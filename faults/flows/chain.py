@@ -39,7 +39,7 @@ START_SECONDS = 120.0
 WATCH_SECONDS = 0.2
 CREDENTIALS = {"KENTIK_API_EMAIL": "faults@example.com", "KENTIK_API_TOKEN": "canary-faults"}
 
-PASS_ON = """
+SOCKET_SHIM = """
 import os, sys
 number = int(sys.argv[1])
 if number != 3:
@@ -159,7 +159,7 @@ class Chain:
     ) -> None:
         """Start it, and wait until it answers, though perhaps not until it is ready: the backend may be away."""
         number = self.socket.fileno()
-        shim = [*prefix, sys.executable, "-c", PASS_ON, str(number), _program("kproxy")]
+        shim = [*prefix, sys.executable, "-c", SOCKET_SHIM, str(number), _program("kproxy")]
         self.kproxy = Daemon(
             [*shim, *self.kproxy_flags(), *flags],
             log=self._log("kproxy"),

@@ -10,7 +10,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 
-from faults.flows.chain import COLLECTOR_PORT, FLOW_PORT, HEALTH_PORT, Chain, chain, resident
+from faults.flows.chain import COLLECTOR_PORT, FLOW_PORT, HEALTH_PORT, Chain, chain, device, resident
 from faults.table import Outcome
 from kproxy_tw.testing.processes import answers
 from tests.decode import netflow_bytes as nf
@@ -42,8 +42,12 @@ CONNECTIONS = 150
 
 def one_floods(directory: Path, chance: random.Random) -> Outcome:
     """F16: one exporter at ten times its cap; it is thinned, the other loses nothing, memory stays within bounds."""
-    with chain(directory, f"-max={CAP}") as made:
+    with chain(directory, started=False) as made:
+        made.devices_file([device(0, max_flow_rate=CAP), device(1)])
+        made.start_kcollect()
+        made.start_kproxy()
         assert made.kproxy is not None
+        made.kproxy.wait_until_ready(HEALTH_PORT)
         flooder, other = made.exporters
         other.start(300)
         time.sleep(1.0)

@@ -25,7 +25,9 @@ IN_2036, IN_2038 = 2_085_978_490, 2_147_483_640
 """Seconds since 1970, just before NTP's seconds and those of 32 bits with a sign overflow."""
 
 TIMED_SECONDS = 20.0
-MOST_OFF = 0.05
+MOST_OFF = 1.05
+LEAST_PART = 0.4
+"""A busy machine makes seconds longer, never shorter."""
 
 
 def clock_set(directory: Path, chance: random.Random, steps: int = 3) -> Outcome:
@@ -65,14 +67,13 @@ def faked(clock: Path) -> dict[str, str]:
 
 
 def _timers_are_right(made: Chain) -> None:
-    """One message a second and device: so many in some seconds, five per cent more or less and one on each side."""
+    """One message a second and device: none while timers are frozen, hundreds where all of them fire at once."""
     assert made.gate is not None
     before = len(made.gate.met)
     time.sleep(TIMED_SECONDS)
     came, due = len(made.gate.met) - before, TIMED_SECONDS * made.devices
-    assert abs(came - due) <= due * MOST_OFF + made.devices, (
-        f"{came} messages in {TIMED_SECONDS:.0f} s, {due:.0f} are due"
-    )
+    most = due * MOST_OFF + made.devices
+    assert due * LEAST_PART <= came <= most, f"{came} messages in {TIMED_SECONDS:.0f} s, {due:.0f} are due"
 
 
 def _times_follow(data: Path, jumps: list[int]) -> None:

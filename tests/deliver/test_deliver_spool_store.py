@@ -45,7 +45,7 @@ class Usage:
     free: int = PLENTY
 
 
-def opened(directory: Path, limits: SpoolLimits = SMALL, usage: Usage = Usage()) -> Spool:  # noqa: B008 - frozen
+def opened(directory: Path, limits: SpoolLimits = SMALL, usage: Usage = Usage()) -> Spool:
     """A spool that is open and has taken stock."""
     spool = Spool(directory, limits, wall=lambda: 10**9, usage=lambda _path: usage)
     spool.open()

@@ -32,7 +32,7 @@ class TallyFile:
     def write(self, tally: Tally, *, synchronize: bool) -> None:
         """Put ``tally`` in the place of the older slot.
 
-        :param synchronize: wait until it is on the disk; else a crash of the machine, not of the process, may forget it.
+        :param synchronize: wait until it is on the disk; else a crash of the machine may forget it.
         :raises OSError: the disk does not take it.
         """
         crash_point("state")
