@@ -180,6 +180,73 @@ def test_the_file_system_keeps_its_floor(tmp_path: Path) -> None:
     assert spool.append([record(2, size=1000)])[0] == [None]
 
 
+def test_a_small_file_system_keeps_a_twentieth(tmp_path: Path) -> None:
+    """Of 100,000 bytes 5,000 stay free, not 512 MiB."""
+    spool = opened(tmp_path, SpoolLimits(), Usage(total=100_000, free=6_100))
+    assert spool.append([record(1, size=1000)])[0] != [None]
+    assert spool.append([record(2, size=1100)])[0] == [None]
+
+
+def test_a_start_reads_nothing_of_the_backlog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the eight bytes that a segment begins with; what waits is found a segment at a time, and all is there."""
+    spool = opened(tmp_path)
+    spool.append([record(number) for number in range(8)])
+    spool.append([record(number) for number in range(8, 16)])
+    spool.close()
+    again = Spool(tmp_path, SMALL, wall=lambda: 10**9, usage=lambda _path: Usage())
+    with monkeypatch.context() as counted:
+        read: list[int] = []
+        real = os.pread
+        counted.setattr(os, "pread", lambda *call: read.append(call[1]) or real(*call))
+        again.open()
+    assert sum(read) <= 2 * len(HEAD) + 1024
+    assert again.take(1 << 20) == ([], [])
+    new = places(again.append([record(99)])[0])
+    assert again.take_stock()
+    assert 0 < again.inherited_flows < sum(number % 7 + 1 for number in range(16))
+    while again.take_stock():
+        pass
+    assert again.inherited_flows == sum(number % 7 + 1 for number in range(16))
+    assert [each.batch.sequence for each in everything(again)] == list(range(16))
+    again.release(new)
+    assert [each.batch.sequence for each in everything(again)] == [99]
+
+
+def test_what_must_give_way_unread_is_counted(tmp_path: Path) -> None:
+    """A full spool drops its oldest segment at once after a start, and knows what was in it."""
+    spool = opened(tmp_path)
+    for number in range(50):
+        spool.release(places(spool.append([record(number)])[0]))
+    spool.close()
+    again = Spool(tmp_path, SMALL, wall=lambda: 10**9, usage=lambda _path: Usage())
+    again.open()
+    _found, lost = again.append([record(100 + number) for number in range(20)])
+    gone = sum(each.messages for each in lost)
+    assert gone > 0
+    while again.take_stock():
+        pass
+    assert again.inherited_flows == sum(number % 7 + 1 for number in range(50))
+    assert [each.batch.sequence for each in everything(again)] == list(range(gone, 50))
+
+
+def test_marks_that_the_disk_refuses_cost_nothing_but_a_repetition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was delivered does not come again in this run; the next one finds it, under its old name."""
+    spool = opened(tmp_path, SpoolLimits(free_bytes=0))
+    found = places(spool.append([record(1), record(2)])[0])
+
+    def fails(*_call: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", fails)
+        spool.done(found)
+    assert (spool.status().messages, spool.refusals) == (0, 2)
+    spool.close()
+    assert [each.batch.sequence for each in everything(opened(tmp_path))] == [1, 2]
+
+
 def test_old_segments_expire(tmp_path: Path) -> None:
     """With an age limit, segments go whose successor is too old as well."""
     now = [10**9 + 0.0]
