@@ -155,9 +155,12 @@ class Chain:
         *flags: str,
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
-        wait: bool = True,
+        mortal: bool = False,
     ) -> None:
-        """Start it, and wait until it answers, though perhaps not until it is ready: the backend may be away."""
+        """Start it, and wait until it answers, though perhaps not until it is ready: the backend may be away.
+
+        :param mortal: it may die meanwhile.
+        """
         number = self.socket.fileno()
         shim = [*prefix, sys.executable, "-c", SOCKET_SHIM, str(number), _program("kproxy")]
         self.kproxy = Daemon(
@@ -167,8 +170,11 @@ class Chain:
             passed=[number],
         )
         self.kproxy.__enter__()
-        if wait:
+        try:
             self.kproxy.wait_until_ready(HEALTH_PORT, "/admin/status", START_SECONDS)
+        except RuntimeError:
+            if not mortal:
+                raise
         self._ready_at = time.monotonic()
 
     def stop_kproxy(self) -> float:

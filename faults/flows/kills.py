@@ -64,7 +64,7 @@ def killed_at_crash_points(
 def _killed_at(made: Chain, point: str, chance: random.Random) -> None:
     if made.kproxy is not None:
         made.stop_kproxy()
-    made.start_kproxy(environment={VARIABLE: f"{point}:{chance.randint(1, 2)}"}, wait=False)
+    made.start_kproxy(environment={VARIABLE: f"{point}:{chance.randint(1, 2)}"}, mortal=True)
     for _turn in range(6):
         assert made.gate is not None
         made.gate.close()
@@ -90,7 +90,7 @@ def killed_in_a_system_call(directory: Path, chance: random.Random) -> Outcome:
             made.stop_kproxy()
             inject = f"inject={call}:signal=KILL:when={chance.randint(1, most)}"
             strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
-            made.start_kproxy(prefix=[str(shutil.which("strace")), *strace[1:]], wait=False)
+            made.start_kproxy(prefix=[str(shutil.which("strace")), *strace[1:]], mortal=True)
             _until_dead(made, call)
         made.start_kproxy()
         made.settle()
