@@ -1,7 +1,7 @@
 # Everything runs in .venv, which is made on first use and kept until the packaging files change.
 #
 #   make demo    the whole chain over loopback (DEMO_SECONDS=n ends it by itself)
-#   make test    the tests (PYTEST_ARGS="tests/decode -x" to choose)
+#   make test    the tests, in JOBS=2 processes (PYTEST_ARGS="tests/decode -x" to choose; JOBS=0 for one)
 #   make bench   the benchmark table
 #   make fuzz    atheris on every parser (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to choose)
 #   make lint    ruff and mypy
@@ -17,6 +17,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FUZZ_RUNS ?= 2000000
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 .PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults faults-short faults-bgp clean
 .DEFAULT_GOAL := test
@@ -33,10 +35,10 @@ demo: $(READY)
 	@$(BIN)/python -m kproxy_tw.testing.demo
 
 test: $(READY)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST)
 
 test-long: $(READY)
-	KPROXY_TW_LONG=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	KPROXY_TW_LONG=1 $(PYTEST)
 
 faults: $(READY)
 	@$(BIN)/python -m faults flows $(FAULTS)

@@ -63,7 +63,13 @@ setup(
         "zope.interface>=6.4",
     ],
     extras_require={
-        "test": ["grpcio-tools>=1.85.1", "hypothesis>=6.100", "pytest>=8.2", "pytest-twisted>=1.14.3"],
+        "test": [
+            "grpcio-tools>=1.85.1",
+            "hypothesis>=6.100",
+            "pytest>=8.2",
+            "pytest-twisted>=1.14.3",
+            "pytest-xdist>=3.6",
+        ],
         "fuzz": ["atheris>=2.3"],
         "lint": ["mypy>=1.11", "mypy-zope>=1.0.9", "ruff>=0.6", "types-grpcio>=1.60", "types-protobuf>=7.35"],
     },

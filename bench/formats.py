@@ -21,8 +21,8 @@ import numpy as np
 
 from kproxy_tw.decode.dispatch import walk_all
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sequence import SequenceBook
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.sequences.book import SequenceBook
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.testing.exporters import (
     Exporter,
     IpfixExporter,

@@ -5,6 +5,7 @@ Where things stand::
     errors       the exception tree, drawn in its docstring
     interfaces   the seams that two implementations share, with their contracts
     assembly     the only wiring: one function per daemon, in the order data flows
+    addresses    IP addresses in one form, and networks of them
     flowbatch    FlowBatch: the columns that every stage after decoding speaks
     reader       bounded network-order cursor; the only place that unpacks bytes
     ledger       what happened to every record: counts, rates, high-water marks

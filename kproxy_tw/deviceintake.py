@@ -9,9 +9,9 @@ import attrs
 from kproxy_tw.decode.dispatch import walk_all
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.released import released
-from kproxy_tw.decode.sequence import SequenceBook
-from kproxy_tw.decode.sflow_found import SflowFound
+from kproxy_tw.decode.sequences.book import SequenceBook
+from kproxy_tw.decode.sflow.found import SflowFound
+from kproxy_tw.decode.templates.released import released
 from kproxy_tw.devices.events import EventList
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.devices.sflow import SflowDevice

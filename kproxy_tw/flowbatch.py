@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from kproxy_tw.decode.optiondata import DomainOptions
+    from kproxy_tw.decode.optiondata.domain import DomainOptions
 
 Column = npt.NDArray[Any]
 

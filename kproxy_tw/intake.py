@@ -14,12 +14,12 @@ from typing import Any
 import attrs
 
 from kproxy_tw.decode.dispatch import SFLOW_5, detect
-from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
-from kproxy_tw.decode.room import MAX_TEMPLATES, StateRoom
-from kproxy_tw.decode.sflow_agents import agent_or
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.sflow.agents import agent_or
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.held import HeldLimits
+from kproxy_tw.decode.templates.room import MAX_TEMPLATES, StateRoom
+from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.deviceintake import MAX_SESSIONS, Complain, DeviceIntake
 from kproxy_tw.devices.device import Device, canonical_address
 from kproxy_tw.devices.events import Event, EventList

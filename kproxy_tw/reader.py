@@ -38,6 +38,7 @@ def trusted_unpacker(layout: str) -> Callable[[Buffer, int], tuple[int, ...]]:
     return struct.Struct("!" + layout).unpack_from
 
 
+_SHORT = trusted_unpacker("H")
 _SINGLE = trusted_unpacker("f")
 _DOUBLE = trusted_unpacker("d")
 
@@ -74,7 +75,7 @@ class Reader:
 
     def u16(self) -> int:
         """The next 2 bytes."""
-        return self._integer(2)
+        return int(_SHORT(self._data, self.skip(2))[0])
 
     def u32(self) -> int:
         """The next 4 bytes."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,9 +27,10 @@ def module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def nodes(path: Path) -> Iterator[ast.AST]:
+@cache
+def nodes(path: Path) -> Sequence[ast.AST]:
     """Give every node of a file's syntax tree."""
-    return ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))))
 
 
 def lines(node: ast.AST) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.inbox import MAX_RUNS, Inbox
 from kproxy_tw.intake import Intake

@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from kproxy_tw.decode.held import HeldLimits
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.templates.held import HeldLimits
+from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.deviceintake import SWEEP_SECONDS
 from kproxy_tw.devices.device import Device
 from kproxy_tw.intake import Intake, SessionConfig

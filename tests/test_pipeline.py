@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.device import Device
 from kproxy_tw.kflow.decode import decode_body
 from kproxy_tw.ledger import Ledger

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kproxy_tw.decode.dispatch import walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.device import Device
 from kproxy_tw.kflow.decode import decode_body
 from kproxy_tw.ledger import Ledger

@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from kproxy_tw.addresses import plain_address
 from kproxy_tw.backoff import Uniform
-from kproxy_tw.bgp.addresses import plain_address
 from kproxy_tw.bgp.control import ReplyCache, parameters_of
 from kproxy_tw.bgp.interfaces import Connection, ControlStatus, Parameters, Tunnel, TunnelEvents
 from kproxy_tw.bgp.metadata import PROTO_BGP, Caller

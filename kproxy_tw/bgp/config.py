@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kproxy_tw.bgp.addresses import Network
+from kproxy_tw.addresses import Network
 
 
 @attrs.frozen

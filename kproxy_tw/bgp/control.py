@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import attrs
 
-from kproxy_tw.bgp.addresses import plain_address
+from kproxy_tw.addresses import plain_address
 from kproxy_tw.bgp.interfaces import ControlStatus, Parameters
 from kproxy_tw.bgp.metadata import MAX_KEYS, PROTO_BGP, gathered
 from kproxy_tw.bgp.proto import ktbgp_pb2

@@ -15,7 +15,7 @@ from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWr
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from kproxy_tw.bgp.addresses import Network, plain_address, within
+from kproxy_tw.addresses import Network, plain_address, within
 from kproxy_tw.bgp.relay import Relay
 from kproxy_tw.errors import MalformedInput
 

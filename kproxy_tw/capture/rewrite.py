@@ -12,7 +12,7 @@ from kproxy_tw.capture.outline import outline
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.elements import ELEMENTS, VARIABLE, Kind
 from kproxy_tw.decode.layout import TemplateLayout
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 
 EXPORT_TIME = {5: 8, 9: 8, 10: 4}

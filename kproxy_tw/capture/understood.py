@@ -14,9 +14,9 @@ from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.elements import element_name
 from kproxy_tw.decode.layout import Field, TemplateLayout
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.errors import MalformedInput
 
 MAX_EXPORTERS = 4096

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kproxy_tw.addresses import configured_networks
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
-from kproxy_tw.decode.held import HeldLimits
 from kproxy_tw.decode.options import DecodeOptions
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.templates.held import HeldLimits
+from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.deliver.spool.limits import SpoolLimits
 from kproxy_tw.errors import ConfigError
 from kproxy_tw.intake import SessionConfig
@@ -40,7 +41,12 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         endpoints=endpoints(options["region"] or "", options["api"], options["flow_url"]),
         tls=_tls(options),
         proxies=proxies(options["local_proxy"], options.environment),
-        listen=ListenConfig(hosts=hosts, port=options["port"], receive_buffer=options["rcvbuf_size"]),
+        listen=ListenConfig(
+            hosts=hosts,
+            port=options["port"],
+            receive_buffer=options["rcvbuf_size"],
+            balancers=configured_networks("proxy_protocol", options["proxy_protocol"]),
+        ),
         streams=_streams(options),
         decode=DecodeOptions(
             decap=options["decap"],

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kproxy_tw.bgp.addresses import Network, networks
+from kproxy_tw.addresses import configured_networks
 from kproxy_tw.bgp.assembly import ExportConfig, KbgpConfig
 from kproxy_tw.bgp.config import EdgeConfig, ListenAddress
 from kproxy_tw.bgp.md5.config import ANY_INTERFACE, Md5Config
@@ -51,7 +51,7 @@ def kbgp_config(options: CommandOptions, environ: Mapping[str, str], log_lines: 
             ca_file=options["tls_ca_file"] or "",
             proxy=web_proxy(environ, where, insecure=bool(insecure)),
         ),
-        edge=EdgeConfig(listen=listen, proxies=_proxies(options["proxy_protocol"])),
+        edge=EdgeConfig(listen=listen, proxies=configured_networks("proxy-protocol", options["proxy_protocol"])),
         md5=_md5(options, listen) if md5 else None,
         web=StatusPortConfig(interface=options["metrics_addr"], port=_port("metrics-port", options["metrics_port"])),
         logs=logs,
@@ -128,13 +128,6 @@ def _settings(
 def _md5(options: CommandOptions, listen: tuple[ListenAddress, ...]) -> Md5Config:
     ports = tuple(sorted({address.port for address in listen}))
     return Md5Config(interface=options["md5_listen_interface"] or ANY_INTERFACE, ports=ports)
-
-
-def _proxies(text: str | None) -> tuple[Network, ...]:
-    try:
-        return networks(text or "")
-    except ValueError as problem:
-        raise ConfigError("proxy-protocol", f"must look like 192.0.2.0/24,2001:db8::/32: {problem}") from None
 
 
 def _export(options: CommandOptions, flag: str, where: str, environ: Mapping[str, str]) -> ExportConfig:

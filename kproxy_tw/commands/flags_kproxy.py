@@ -125,6 +125,15 @@ _FLOW = (
         high=2**31 - 1,
     ),
     Flag(
+        "proxy_protocol",
+        "string",
+        "networks of load balancers whose datagrams begin with a PROXY protocol header (version 2)",
+        None,
+        WORKS,
+        metavar="NETWORK,...",
+        default_text="none",
+    ),
+    Flag(
         "ipfix_tcp_bind",
         "string",
         "take IPFIX over TCP on these addresses, separated by commas",

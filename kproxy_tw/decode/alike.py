@@ -9,17 +9,20 @@ packet by packet, and in its place: a template holds for what came after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.decode.heads import Heads
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
-from kproxy_tw.decode.sequence import Counted
-from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.sequences.book import Counted
 from kproxy_tw.decode.templated import SET_HEADER_LENGTH
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import Template
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.templates.table import Template
 from kproxy_tw.errors import MalformedInput
 
 LEAST = 8
@@ -46,11 +49,15 @@ class Header:
         """Bytes in front of the first set."""
         return self.layout.itemsize - SET_HEADER_LENGTH
 
+    def of(self, heads: Heads) -> npt.NDArray[np.void]:
+        """The heads of datagrams, read as this header."""
+        return heads[:, : self.layout.itemsize].view(self.layout)[:, 0]
+
 
 SOURCE_AND_SET = (("domain", ">u4"), ("set_id", ">u2"), ("set_length", ">u2"))
 
-HEADERS = {
-    b"\x00\x09": Header(
+HEADERS = (
+    Header(
         9,
         "netflow9",
         np.dtype(
@@ -64,13 +71,13 @@ HEADERS = {
             ]
         ),
     ),
-    b"\x00\x0a": Header(
+    Header(
         10,
         "ipfix",
         np.dtype([("version", ">u2"), ("length", ">u2"), ("seconds", ">u4"), ("sequence", ">u4"), *SOURCE_AND_SET]),
     ),
-}
-"""By the version word: RFC 3954 section 5.1; RFC 7011 section 3.1."""
+)
+"""RFC 3954 section 5.1; RFC 7011 section 3.1."""
 
 
 @attrs.frozen(eq=False)
@@ -117,8 +124,8 @@ class Group:
         heads, positions = self.heads[rows], self.positions[rows]
         first = self.header.layout.itemsize
         each = (self.size - first) // template.flow_length
-        records = slice(first, first + each * template.flow_length)
-        body = b"".join([memoryview(datagrams[position])[records] for position in positions.tolist()])
+        records = itemgetter(slice(first, first + each * template.flow_length))
+        body = b"".join(map(records, map(datagrams.__getitem__, positions.tolist())))
         uptime = heads["uptime"] if self.header.version == 9 else np.zeros(len(heads))
         clock = PacketClock(heads["seconds"].astype(np.int64) * 1000, uptime.astype(np.int64), received_ns[positions])
         count = each * len(heads)
@@ -126,17 +133,16 @@ class Group:
         return Walk(self.header.flow_type, [records_of], count)
 
 
-def _groups(datagrams: Sequence[bytes]) -> Iterator[Group]:
-    each = [len(data) for data in datagrams]
-    sizes = np.array(each)
-    for size in sorted(set(each)):
+def _groups(datagrams: Sequence[bytes], heads: Heads) -> Iterator[Group]:
+    sizes = np.fromiter(map(len, datagrams), np.intp, len(datagrams))
+    for size in _values(sizes):
         positions = np.flatnonzero(sizes == size)
-        same = [datagrams[position] for position in positions.tolist()]
-        header = HEADERS.get(same[0][:2])
-        if header is None or len(same) < LEAST or size <= header.layout.itemsize:
+        if len(positions) < LEAST:
             continue
-        heads = np.frombuffer(b"".join([data[: header.layout.itemsize] for data in same]), header.layout)
-        yield from _of_one_size(header, size, positions, heads)
+        same = heads if len(positions) == len(heads) else heads[positions]
+        for header in HEADERS:
+            if size > header.layout.itemsize:
+                yield from _of_one_size(header, size, positions, header.of(same))
 
 
 def _of_one_size(header: Header, size: int, positions: Indices, heads: npt.NDArray[np.void]) -> Iterator[Group]:
@@ -144,15 +150,24 @@ def _of_one_size(header: Header, size: int, positions: Indices, heads: npt.NDArr
     fits &= heads["set_id"] >= FIRST_TEMPLATE_ID
     if header.version == 10:
         fits &= heads["length"] == size
+    if not fits.any():
+        return
     keys = heads["domain"].astype(np.uint64) << np.uint64(16) | heads["set_id"]
-    for key in sorted(set(keys[fits].tolist())):
+    for key in _values(keys[fits]):
         rows = np.flatnonzero(fits & (keys == key))
         if len(rows) >= LEAST:
             yield Group(header, key >> 16, key & 0xFFFF, positions[rows], size, heads[rows])
 
 
+def _values(numbers: npt.NDArray[np.integer[Any]]) -> list[int]:
+    """The different ones, ascending. (np.unique would import numpy.ma, a tenth of a second.)"""
+    low, high = int(numbers.min()), int(numbers.max())
+    return [low] if low == high else sorted(set(numbers.tolist()))
+
+
 def walk_batch(
     datagrams: Sequence[bytes],
+    heads: Heads,
     templates: TemplateCache,
     received_ns: Sequence[int],
     walk: WalkOne,
@@ -160,12 +175,13 @@ def walk_batch(
 ) -> tuple[list[Walk], list[MalformedInput]]:
     """Walk datagrams of one exporter; the same records as one by one, though not in the same sets.
 
+    :param heads: of these datagrams.
     :param received_ns: when each came in, nanoseconds since 1970.
     :param walk: walks one datagram.
     :param counted: is told how many records each datagram holds.
     :return: what they hold, and why those that are missing in it could not be walked.
     """
-    groups = list(_groups(datagrams)) if len(datagrams) >= LEAST else []
+    groups = list(_groups(datagrams, heads)) if len(datagrams) >= LEAST else []
     alone = np.ones(len(datagrams), np.bool_)
     for group in groups:
         alone[group.positions] = False
@@ -207,7 +223,10 @@ class _Batch:
         """Walk a datagram that belongs to no group; the templates in it hold for those behind it."""
         if any(template is None for _group, template in self._groups):
             self.walk_groups(position)
+        changes = self._templates.changes
         self._one(position)
+        if self._templates.changes == changes:
+            return
         now = [(group, group.template(self._templates)) for group, _template in self._groups]
         if any(new is not old for (_, new), (_, old) in zip(now, self._groups, strict=True)):
             self.walk_groups(position)

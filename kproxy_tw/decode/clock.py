@@ -22,7 +22,7 @@ from kproxy_tw.decode.records import ClockValue, RecordSet
 from kproxy_tw.flowbatch import Column
 
 if TYPE_CHECKING:
-    from kproxy_tw.decode.optiondata import DomainOptions
+    from kproxy_tw.decode.optiondata.domain import DomainOptions
 
 Nanoseconds = npt.NDArray[np.int64]
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kproxy_tw.decode import ipfix, netflow5, netflow9, sflow
+from kproxy_tw.decode import ipfix, netflow5, netflow9
 from kproxy_tw.decode.alike import walk_batch
+from kproxy_tw.decode.heads import heads_of
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sequence import Counted, SequenceBook
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.sequences.book import Counted, SequenceBook
+from kproxy_tw.decode.sflow.walk import walk as walk_sflow
+from kproxy_tw.decode.sflow.walk import walk_all as walk_all_sflow
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput, UnknownVersion
 
 FIRST_BYTES = {
@@ -51,7 +54,7 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int, options: Decod
         return ipfix.walk(data, templates, received_ns)
     if flow_type == "netflow5":
         return netflow5.walk(data, received_ns)
-    return sflow.walk(data, received_ns, options)
+    return walk_sflow(data, received_ns, options)
 
 
 def walk_all(
@@ -68,15 +71,17 @@ def walk_all(
     :return: what they hold, and the problem of each datagram of which nothing could be taken.
     """
     if all(data[:4] == SFLOW_5 for data in datagrams):
-        walks, problems = sflow.walk_all(datagrams, received_ns, options)
+        walks, problems = walk_all_sflow(datagrams, received_ns, options)
     else:
         counted = None if sequences is None else Counted(len(datagrams))
+        heads = heads_of(datagrams)
         if all(data[:2] == netflow5.VERSION_WORD for data in datagrams):
             walks, problems = netflow5.walk_all(datagrams, received_ns, counted)
         else:
-            walks, problems = walk_batch(datagrams, templates, received_ns, partial(walk, options=options), counted)
+            one = partial(walk, options=options)
+            walks, problems = walk_batch(datagrams, heads, templates, received_ns, one, counted)
         if sequences is not None and counted is not None:
-            sequences.take(datagrams, counted, received_ns)
+            sequences.take(heads, counted, received_ns)
     if sequences is not None:
         for walked in walks:
             if walked.sflow is not None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from kproxy_tw.decode.custom import folded
-from kproxy_tw.decode.optiondata import Names, NameTable
+from kproxy_tw.decode.optiondata.domain import Names, NameTable
 from kproxy_tw.flowbatch import Column, FlowBatch
 
 NAME_COLUMNS: Mapping[str, tuple[str, NameTable]] = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from kproxy_tw.decode.layout import Field, TemplateLayout
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
-from kproxy_tw.decode.sequence import Counted
+from kproxy_tw.decode.sequences.book import Counted
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import unpacker
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kproxy_tw.decode.records import PacketClock, Walk
 from kproxy_tw.decode.templated import Dialect, SetWalk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import Reader, unpacker
 

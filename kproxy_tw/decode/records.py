@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from kproxy_tw.decode.optiondata import DomainOptions
-    from kproxy_tw.decode.sflow_found import SflowFound
+    from kproxy_tw.decode.optiondata.domain import DomainOptions
+    from kproxy_tw.decode.sflow.found import SflowFound
     from kproxy_tw.interfaces import RecordLayout
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kproxy_tw.decode.samplers import LARGEST_RATE
+from kproxy_tw.decode.optiondata.samplers import LARGEST_RATE
 from kproxy_tw.flowbatch import RATE_ORIGINS, Column
 
 if TYPE_CHECKING:
     from kproxy_tw.decode.clock import Clocks
-    from kproxy_tw.decode.optiondata import SamplingTable
+    from kproxy_tw.decode.optiondata.domain import SamplingTable
 
 Values = dict[str, Column]
 Link = tuple[str, Column]

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from kproxy_tw.decode.packet import ETHERNET, IPV4, IPV6, parse_headers
+from kproxy_tw.decode.packet.parse import ETHERNET, IPV4, IPV6, parse_headers
 from kproxy_tw.decode.plan import Plan, Values
 from kproxy_tw.decode.rows import Rows, Run
 from kproxy_tw.decode.spans import Octets

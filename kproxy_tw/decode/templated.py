@@ -13,14 +13,14 @@ import attrs
 import numpy as np
 
 from kproxy_tw.decode.exporters import by_exporter
-from kproxy_tw.decode.held import HeldSet
-from kproxy_tw.decode.optiondata import DOMAIN_ID, DomainOptions
-from kproxy_tw.decode.optionqueue import OptionSet
-from kproxy_tw.decode.optionrecords import OptionValues, number
+from kproxy_tw.decode.optiondata.domain import DOMAIN_ID, DomainOptions
+from kproxy_tw.decode.optiondata.queue import OptionSet
+from kproxy_tw.decode.optiondata.records import OptionValues, number
 from kproxy_tw.decode.records import PacketClock, RecordSet, Starts, Walk
-from kproxy_tw.decode.specifiers import FIRST_TEMPLATE_ID
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import Template
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.held import HeldSet
+from kproxy_tw.decode.templates.specifiers import FIRST_TEMPLATE_ID
+from kproxy_tw.decode.templates.table import Template
 from kproxy_tw.decode.varlen import whole_records
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.reader import trusted_unpacker

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from kproxy_tw.decode.sflow_counters import COUNTER_RECORDS, CounterSample, Layout, Record, read_counters
+from kproxy_tw.decode.sflow.counters import COUNTER_RECORDS, CounterSample, Layout, Record, read_counters
 
 MAX_SOURCES = 4096
 """Data sources of one device. The largest chassis have some thousand interfaces."""

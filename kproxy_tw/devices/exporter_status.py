@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kproxy_tw.decode.described import DOMAIN_MASK, Described, describe_options
+from kproxy_tw.decode.templates.described import DOMAIN_MASK, Described, describe_options
 from kproxy_tw.decode.unknown import inventory
 from kproxy_tw.devices.events import Event
 from kproxy_tw.devices.session import ExporterSession

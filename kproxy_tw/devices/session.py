@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kproxy_tw.decode.sequence import SequenceBook
+from kproxy_tw.decode.sequences.book import SequenceBook
 
 if TYPE_CHECKING:
-    from kproxy_tw.decode.templates import TemplateCache
+    from kproxy_tw.decode.templates.cache import TemplateCache
 
 MAX_PORTS = 16
 """Source ports of a session that are remembered; the one that has been silent longest makes room."""

@@ -14,9 +14,9 @@ import numpy as np
 
 from kproxy_tw.decode.custom import folded
 from kproxy_tw.decode.records import RecordSet, Walk
-from kproxy_tw.decode.sflow_found import SflowFound, Source
-from kproxy_tw.decode.sflow_samples import DISCARD_REASON, WORD
-from kproxy_tw.decode.sflow_sequence import SflowSequences
+from kproxy_tw.decode.sflow.found import SflowFound, Source
+from kproxy_tw.decode.sflow.samples import DISCARD_REASON, WORD
+from kproxy_tw.decode.sflow.sequence import SflowSequences
 from kproxy_tw.devices.counters import MAX_SOURCES, WRAP32, CounterStore, Discards
 from kproxy_tw.devices.device import Device
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kproxy_tw.decode.sflow_reasons import reason_name
+from kproxy_tw.decode.sflow.reasons import reason_name
 from kproxy_tw.devices.sflow import SflowDevice
 from kproxy_tw.status import AgentStatus, DiscardStatus, SflowStatus, SourceStatus
 

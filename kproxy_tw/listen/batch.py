@@ -14,7 +14,7 @@ import socket
 
 import numpy as np
 
-SLOTS = 32
+SLOTS = 64
 """Datagrams that one call takes at most."""
 
 SLOT_BYTES = 65536

@@ -14,8 +14,10 @@ from twisted.logger import Logger
 
 import attrs
 
+from kproxy_tw.addresses import Network
 from kproxy_tw.listen.batch import SLOTS, DatagramBatch
 from kproxy_tw.listen.protocol import DatagramReceiver, FlowProtocol
+from kproxy_tw.listen.proxied import ProxiedReceiver
 from kproxy_tw.status import ListenerStatus, shown_address
 
 SO_RCVBUFFORCE = 33
@@ -36,7 +38,7 @@ BURST_BYTES_PER_SECOND = 200e6
 ERROR_REST_SECONDS = 1.0
 """The same after an error that no datagram causes, such as want of memory in the kernel."""
 
-MOST_A_TURN = 16 * SLOTS
+MOST_A_TURN = 8 * SLOTS
 """Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
 
 PATIENCE_SECONDS = 5.0
@@ -113,11 +115,13 @@ class ListenConfig:
     :ivar hosts: addresses to bind; ``::`` takes IPv4 as well.
     :ivar port: UDP port, 0 for one that is free.
     :ivar receive_buffer: bytes to ask of the kernel for each socket.
+    :ivar balancers: networks of load balancers whose datagrams begin with a PROXY protocol header.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 9995
     receive_buffer: int = 32 << 20
+    balancers: tuple[Network, ...] = ()
 
 
 class UdpListener(Service):
@@ -145,7 +149,7 @@ class UdpListener(Service):
         self._patience: Any = None
         self._reactor = reactor
         self._config = config
-        self._receiver = receiver
+        self._receiver = ProxiedReceiver(receiver, config.balancers) if config.balancers else receiver
         self._inherited = inherited
         self._ports: list[Any] = []
 

@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThread
 
 import attrs
 
-from kproxy_tw.bgp.addresses import networks
+from kproxy_tw.addresses import networks
 from kproxy_tw.bgp.admission import Admission
 from kproxy_tw.bgp.config import EdgeConfig, ListenAddress
 from kproxy_tw.bgp.listener.service import BgpListeners

@@ -20,6 +20,7 @@ OWN = {
     | {"session_ports", "max_templates", "max_template_domains", "max_templates_total"}
     | {"held_max_bytes", "held_max_total_bytes", "held_seconds"}
     | {"decap", "ignore_exporter_address", "plan_fps"}
+    | {"proxy_protocol"}
     | {"ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca", "ipfix_max_connections"},
     "kbgp": {"proxy-protocol", "tls-ca-file", "help", "nodaemon"},
 }

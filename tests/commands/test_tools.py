@@ -146,3 +146,13 @@ def test_a_damaged_file_is_read_as_far_as_it_goes(capture: Path) -> None:
     ended = tool("decode", "--json", str(capture))
     assert (ended.returncode, len(ended.stdout.splitlines())) == (1, 3)
     assert "the file ends in the middle of packet" in ended.stderr
+
+
+def test_a_folder_is_read_whatever_stands_in_it(capture: Path) -> None:
+    """A file that is no capture is left out and told; the captures are shown."""
+    (capture.parent / "aaa.pcap").write_bytes(b"not a capture")
+    (capture.parent / "empty.dat").touch()
+    ended = tool("decode", "--json", str(capture.parent))
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (1, 4)
+    assert "aaa.pcap" in ended.stderr
+    assert "empty.dat has no bytes; left out" in ended.stderr

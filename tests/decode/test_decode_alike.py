@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk, walk_all
 from kproxy_tw.decode.records import RecordSet, Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.interfaces import RecordLayout
 from kproxy_tw.testing.exporters import IpfixExporter, NetFlow5Exporter, NetFlow9Exporter, SflowExporter

@@ -10,7 +10,7 @@ import pytest
 
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from tests.captures import CAPTURES, Session, session_params, sessions

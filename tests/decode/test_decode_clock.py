@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kproxy_tw.decode import ipfix, netflow9
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from tests.decode.netflow_bytes import NOW, NOW_NS, a_set, number, template, v9
 from tests.decode.netflow_bytes import ipfix as message
 

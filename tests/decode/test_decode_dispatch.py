@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kproxy_tw.decode.dispatch import detect, walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput, UnknownVersion
 from tests.decode.netflow_bytes import NOW_NS, ipfix, v5, v5_record, v9
 

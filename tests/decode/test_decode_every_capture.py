@@ -20,7 +20,7 @@ from kproxy_tw.capture.files import packets
 from kproxy_tw.capture.plausible import is_flow
 from kproxy_tw.decode.dispatch import detect, walk
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from tests.captures import CAPTURES, SeenFlow, needs_tshark, tshark_flows

@@ -9,7 +9,7 @@ import pytest
 from kproxy_tw.decode import netflow9
 from kproxy_tw.decode.exporters import MAX_EXPORTERS
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.device import Device
 from tests.decode.netflow_bytes import NOW_NS, a_set, number, template, v9
 from tests.test_intake import Bench

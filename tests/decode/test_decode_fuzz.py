@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kproxy_tw.decode.custom import field_names
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.elements import ELEMENTS
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.kflow.encode import flatten
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix, ipfix_options, template, v5, v5_record, v9, v9_options

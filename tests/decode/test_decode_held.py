@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk
-from kproxy_tw.decode.held import SET_OVERHEAD_BYTES, HeldLimits, HeldRoom, HeldSets
 from kproxy_tw.decode.records import PacketClock, Walk
-from kproxy_tw.decode.released import released
-from kproxy_tw.decode.room import StateRoom
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.held import SET_OVERHEAD_BYTES, HeldLimits, HeldRoom, HeldSets
+from kproxy_tw.decode.templates.released import released
+from kproxy_tw.decode.templates.room import StateRoom
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix, ipfix_options, number, template, v9, v9_options
 
 CLOCK = PacketClock(0, 0, NOW_NS)

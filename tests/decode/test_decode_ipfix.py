@@ -7,7 +7,7 @@ import pytest
 
 from kproxy_tw.decode import ipfix
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix_options, number, template
 from tests.decode.netflow_bytes import ipfix as message

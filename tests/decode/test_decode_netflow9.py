@@ -8,7 +8,7 @@ import pytest
 
 from kproxy_tw.decode import netflow9
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 from tests.decode.netflow_bytes import NOW_NS, a_set, number, template, v9, v9_options
 

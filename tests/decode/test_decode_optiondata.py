@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kproxy_tw.decode.described import describe_options
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.notices import Notices
-from kproxy_tw.decode.optiondata import MAX_SAMPLERS, DomainOptions, OptionRoom
-from kproxy_tw.decode.optionqueue import RECORDS_AT_ONCE, WAITING_BYTES
-from kproxy_tw.decode.room import StateRoom
-from kproxy_tw.decode.samplers import Sampler
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.optiondata.domain import MAX_SAMPLERS, DomainOptions, OptionRoom
+from kproxy_tw.decode.optiondata.queue import RECORDS_AT_ONCE, WAITING_BYTES
+from kproxy_tw.decode.optiondata.samplers import Sampler
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.described import describe_options
+from kproxy_tw.decode.templates.room import StateRoom
 from tests.captures import CAPTURES, needs_tshark, tshark_packets
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix, ipfix_options, number, template, v9, v9_options
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kproxy_tw.decode.packet import ETHERNET, IPV4, IPV6, parse_headers
-from kproxy_tw.decode.packet_ip import MAX_EXTENSIONS
-from kproxy_tw.decode.packet_link import MAX_TAGS
+from kproxy_tw.decode.packet.ip import MAX_EXTENSIONS
+from kproxy_tw.decode.packet.link import MAX_TAGS
+from kproxy_tw.decode.packet.parse import ETHERNET, IPV4, IPV6, parse_headers
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode.packet_bytes import DST_MAC, SRC_MAC, ethernet, icmp, ipv4, ipv6, tcp, udp
 

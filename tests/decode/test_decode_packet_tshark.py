@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kproxy_tw.decode.packet import ETHERNET, parse_headers
+from kproxy_tw.decode.packet.parse import ETHERNET, parse_headers
 from kproxy_tw.flowbatch import FlowBatch
 from tests.captures import needs_tshark
 from tests.decode.tunnel_bytes import LINK_FRAMES, NESTED_FRAMES, TUNNEL_FRAMES, WITH_CONTROL_WORD, WITHOUT_CONTROL_WORD

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kproxy_tw.decode.packet import ETHERNET, IPV4, MAX_TUNNELS, MPLS, POS, PPP, guess_links, parse_headers
-from kproxy_tw.decode.packet_link import MAX_LINKS
-from kproxy_tw.decode.packet_mpls import MAX_LABELS
-from kproxy_tw.decode.packet_tunnel import MAX_GTP_EXTENSIONS
+from kproxy_tw.decode.packet.link import MAX_LINKS
+from kproxy_tw.decode.packet.mpls import MAX_LABELS
+from kproxy_tw.decode.packet.parse import ETHERNET, IPV4, MAX_TUNNELS, MPLS, POS, PPP, guess_links, parse_headers
+from kproxy_tw.decode.packet.tunnel import MAX_GTP_EXTENSIONS
 from kproxy_tw.decode.spans import Spans
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode.packet_bytes import DST_MAC, SRC_MAC, ethernet, ipv4, ipv6, tcp, udp

@@ -10,7 +10,7 @@ import numpy as np
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.names import add_names
 from kproxy_tw.decode.records import RecordSet
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.flowbatch import RATE_ORIGINS, FlowBatch
 from tests.decode.netflow_bytes import NOW_NS, a_set, number, template, v5, v5_record, v9, v9_options
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from kproxy_tw.decode import ipfix
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode.netflow_bytes import NOW_NS, a_set, number, template
 from tests.decode.netflow_bytes import ipfix as message

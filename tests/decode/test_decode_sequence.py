@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk_all
-from kproxy_tw.decode.sequence import SequenceBook
-from kproxy_tw.decode.sequence_stream import FLOWS_AFTER, REORDER_NS, VOTES
-from kproxy_tw.decode.sflow_sequence import SflowSequences
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.sequences.book import SequenceBook
+from kproxy_tw.decode.sequences.stream import FLOWS_AFTER, REORDER_NS, VOTES
+from kproxy_tw.decode.sflow.sequence import SflowSequences
+from kproxy_tw.decode.templates.cache import TemplateCache
 from tests.decode.netflow_bytes import NOW_NS, a_set, ipfix_options, template
 
 LATER = 4 * REORDER_NS

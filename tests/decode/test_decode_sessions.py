@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kproxy_tw.decode.dispatch import walk
-from kproxy_tw.decode.portsplit import MAX_PORTS, PROOF_SECONDS, PortSplits
-from kproxy_tw.decode.room import StateRoom
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.portsplit import MAX_PORTS, PROOF_SECONDS, PortSplits
+from kproxy_tw.decode.templates.room import StateRoom
+from kproxy_tw.decode.templates.table import TemplateLimits
 from tests.decode.netflow_bytes import NOW_NS, Fields, a_set, ipfix, number, specifiers, template, v9, v9_options
 
 ONE: Fields = ((8, 4), (1, 4))

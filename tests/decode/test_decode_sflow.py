@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sflow import walk
-from kproxy_tw.decode.sflow_layout import SFLOW
-from kproxy_tw.decode.sflow_samples import BATCH_SAMPLES, MAX_RECORDS
-from kproxy_tw.decode.sflow_tops import MAX_SAMPLES
+from kproxy_tw.decode.sflow.layout import SFLOW
+from kproxy_tw.decode.sflow.samples import BATCH_SAMPLES, MAX_RECORDS
+from kproxy_tw.decode.sflow.tops import MAX_SAMPLES
+from kproxy_tw.decode.sflow.walk import walk
 from kproxy_tw.errors import MalformedInput, UnknownVersion
 from kproxy_tw.flowbatch import FlowBatch
 from tests.captures import CAPTURES

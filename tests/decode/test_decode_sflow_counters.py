@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kproxy_tw.decode.sflow import walk
-from kproxy_tw.decode.sflow_counters import COUNTER_RECORDS, MAX_RECORDS, CounterSample, Record, read_counters
+from kproxy_tw.decode.sflow.counters import COUNTER_RECORDS, MAX_RECORDS, CounterSample, Record, read_counters
+from kproxy_tw.decode.sflow.walk import walk
 from tests.captures import CAPTURES
 from tests.decode.sflow_datagrams import RECEIVED_NS, counters, datagram, opaque, padded, text, words
 

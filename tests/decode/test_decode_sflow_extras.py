@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.custom import folded
-from kproxy_tw.decode.sflow import walk
-from kproxy_tw.decode.sflow_extras import EXTRAS
-from kproxy_tw.decode.sflow_layout import SFLOW
+from kproxy_tw.decode.sflow.extras import EXTRAS
+from kproxy_tw.decode.sflow.layout import SFLOW
+from kproxy_tw.decode.sflow.walk import walk
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode import sflow_datagrams as sflow
 from tests.decode.packet_bytes import ethernet, ipv4, tcp

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sflow import walk, walk_all
-from kproxy_tw.decode.sflow_agents import agent_or
-from kproxy_tw.decode.sflow_counters import CounterSample
-from kproxy_tw.decode.sflow_layout import DISCARDS, SFLOW, SFLOW_INNER
-from kproxy_tw.decode.sflow_reasons import reason_name
-from kproxy_tw.decode.sflow_tops import LEAST
+from kproxy_tw.decode.sflow.agents import agent_or
+from kproxy_tw.decode.sflow.counters import CounterSample
+from kproxy_tw.decode.sflow.layout import DISCARDS, SFLOW, SFLOW_INNER
+from kproxy_tw.decode.sflow.reasons import reason_name
+from kproxy_tw.decode.sflow.tops import LEAST
+from kproxy_tw.decode.sflow.walk import walk, walk_all
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from tests.decode import sflow_datagrams as sflow

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kproxy_tw.decode.sflow import walk
-from kproxy_tw.decode.sflow_layout import SFLOW
+from kproxy_tw.decode.sflow.layout import SFLOW
+from kproxy_tw.decode.sflow.walk import walk
 from kproxy_tw.flowbatch import FlowBatch
 from tests.captures import CAPTURES, needs_tshark, write_pcap
 from tests.decode import sflow_datagrams as sflow

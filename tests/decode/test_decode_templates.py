@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import Template, TemplateLimits
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.table import Template, TemplateLimits
 from tests.decode.netflow_bytes import Fields, specifiers
 
 GOOD: Fields = ((8, 4), (1, 4))

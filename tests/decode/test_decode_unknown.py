@@ -6,7 +6,7 @@ import numpy as np
 
 from kproxy_tw.decode import ipfix
 from kproxy_tw.decode.layout import Field, TemplateLayout
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.decode.unknown import EXAMPLE_BYTES, MAX_LISTED, inventory
 from tests.decode.netflow_bytes import NOW_NS, a_set, number, template
 from tests.decode.netflow_bytes import ipfix as message

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kproxy_tw.decode import ipfix, netflow9
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.decode.varlen import gather, record_starts
 from kproxy_tw.errors import MalformedInput
 from tests.decode.netflow_bytes import NOW_NS, a_set, number, template, v9

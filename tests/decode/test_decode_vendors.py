@@ -9,7 +9,7 @@ import pytest
 from kproxy_tw.decode.custom import folded
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.records import RecordSet
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.flowbatch import FlowBatch
 from tests.captures import needs_tshark, tshark_flows
 from tests.decode.netflow_bytes import NOW_NS

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kproxy_tw.decode.sflow_counters import CounterSample
+from kproxy_tw.decode.sflow.counters import CounterSample
 from kproxy_tw.devices.counters import (
     MAX_REASON,
     MAX_WAITING,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kproxy_tw.decode.dispatch import walk
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.session import MAX_PORTS, ExporterSession
 from tests.decode.netflow_bytes import NOW_NS, a_set, template, v9
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from kproxy_tw.decode.sflow import walk, walk_all
+from kproxy_tw.decode.sflow.walk import walk, walk_all
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.sflow import MAX_AGENTS, SflowDevice
 from kproxy_tw.devices.sflow_status import sflow_status

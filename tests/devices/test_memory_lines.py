@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk
-from kproxy_tw.decode.samplers import Sampler
-from kproxy_tw.decode.templates import TemplateCache
-from kproxy_tw.decode.templatestore import TemplateLimits
+from kproxy_tw.decode.optiondata.samplers import Sampler
+from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.devices.memory.lines import enclosed, line_of, lines_in, parse_line, snapshot
 from kproxy_tw.devices.memory.takeover import MAX_AGE_SECONDS, take_over
 from kproxy_tw.devices.session import ExporterSession

@@ -16,12 +16,12 @@ from kproxy_tw.capture.outline import outline
 from kproxy_tw.capture.rewrite import TimeRewriter
 from kproxy_tw.decode.custom import folded
 from kproxy_tw.decode.dispatch import walk_all
-from kproxy_tw.decode.packet import LINKS, parse_headers
+from kproxy_tw.decode.packet.parse import LINKS, parse_headers
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sequence import SequenceBook
-from kproxy_tw.decode.sflow_extras import EXTRAS
-from kproxy_tw.decode.sflow_found import SflowFound
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.sequences.book import SequenceBook
+from kproxy_tw.decode.sflow.extras import EXTRAS
+from kproxy_tw.decode.sflow.found import SflowFound
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.sflow import SflowDevice
 from kproxy_tw.devices.sflow_status import sflow_status

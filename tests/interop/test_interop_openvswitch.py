@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from kproxy_tw.decode.records import Walk
-from kproxy_tw.decode.sflow import walk_all
-from kproxy_tw.decode.sflow_layout import SFLOW
+from kproxy_tw.decode.sflow.layout import SFLOW
+from kproxy_tw.decode.sflow.walk import walk_all
 from kproxy_tw.devices.counters import CounterStore, SourceCounters
 from kproxy_tw.flowbatch import FlowBatch
 from tests.interop import ovs_agent, peers

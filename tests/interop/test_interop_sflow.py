@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kproxy_tw.decode.sflow import walk
-from kproxy_tw.decode.sflow_layout import SFLOW
+from kproxy_tw.decode.sflow.layout import SFLOW
+from kproxy_tw.decode.sflow.walk import walk
 from kproxy_tw.flowbatch import FlowBatch
 from tests.interop import peers
 from tests.interop.packets import CONVERSATIONS, ICMP, TCP, Conversation, frames, write_pcap

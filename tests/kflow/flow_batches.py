@@ -26,9 +26,15 @@ CUSTOM_MEMBERS = {
 _CUSTOM_TYPES = {"small": "u4", "ratio": "f4", "label": "S20", "large": "u8", "middle": "u2", "tiny": "u1"}
 
 
+_PARSERS: list[Any] = []
+"""A module's declarations are in its parser's memory, which the module does not keep."""
+
+
 def compiled(path: Path = SCHEMA) -> Any:
     """A schema file, compiled apart from all others."""
-    return capnp.SchemaParser().load(str(path))
+    parser = capnp.SchemaParser()
+    _PARSERS.append(parser)
+    return parser.load(str(path))
 
 
 def changed_schema(folder: Path, old: str, new: str) -> Any:

@@ -15,6 +15,7 @@ from kproxy_tw.listen.batch import MAX_SOURCES, SLOTS, DatagramBatch
 def pair(family: int = socket.AF_INET, host: str = "127.0.0.1") -> Iterator[tuple[socket.socket, socket.socket]]:
     """A bound socket to read from, and one connected to it."""
     with socket.socket(family, socket.SOCK_DGRAM) as taker, socket.socket(family, socket.SOCK_DGRAM) as sender:
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         taker.bind((host, 0))
         taker.setblocking(False)
         sender.connect(taker.getsockname())

@@ -22,7 +22,7 @@ from kproxy_tw.upstream.client import MAX_WAITING, HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.protocol import MAX_HEAD_BYTES
 from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
-from tests.upstream.loopback import OK, TOKEN, NewSession, Peer, Serve
+from tests.upstream.loopback import OK, TOKEN, NewSession, Peer, Serve, Server
 
 reactor: Any = _reactor
 
@@ -36,9 +36,18 @@ def silence(peer: Peer) -> None:
     """Never answer."""
 
 
-async def soon() -> None:
-    """Let the other side see what has happened."""
-    await deferLater(reactor, 0.05)
+async def until(condition: Callable[[], object]) -> None:
+    """Let the other side see what has happened; five seconds at most."""
+    for _turn in range(500):
+        if condition():
+            return
+        await deferLater(reactor, 0.01)
+
+
+async def all_closed(server: Server) -> bool:
+    """Whether there was one connection, and the server has seen its end."""
+    await until(lambda: all(peer.closed for peer in server.peers))
+    return [peer.closed for peer in server.peers] == [True]
 
 
 @ensureDeferred
@@ -128,8 +137,7 @@ async def test_bad_answer_fails_in_time_and_takes_its_connection_along(
     server, session = serve(answer), new_session()
     with pytest.raises(UpstreamError, match=text):
         await session.request("GET", server.url(), seconds=0.3, limit=1000)
-    await soon()
-    assert [peer.closed for peer in server.peers] == [True]
+    assert await all_closed(server)
     server.answer = ok
     assert (await session.request("GET", server.url())).status == 200
     assert len(server.peers) == 2
@@ -203,8 +211,7 @@ async def test_black_hole_ends_in_time(serve: Serve, new_session: NewSession) ->
     with pytest.raises(UpstreamError, match=r"within 0\.2 s"):
         await session.request("GET", server.url(scheme="https"), seconds=0.2)
     assert time.monotonic() - began < 1
-    await soon()
-    assert [peer.closed for peer in server.peers] == [True]
+    assert await all_closed(server)
 
 
 @implementer(IPolicyForHTTPS, IOpenSSLClientConnectionCreator)
@@ -230,8 +237,7 @@ async def test_request_that_the_library_forgets_ends_in_time(serve: Serve, new_s
     with pytest.raises(UpstreamError, match=r"within 0\.2 s"):
         await session.request("GET", server.url(scheme="https"), seconds=0.2)
     await session.close()
-    await soon()
-    assert [peer.closed for peer in server.peers] == [True]
+    assert await all_closed(server)
 
 
 @ensureDeferred
@@ -239,13 +245,12 @@ async def test_close_fails_what_is_under_way_and_what_waits(serve: Serve, new_se
     """Nobody waits for a closed session, and no connection stays open."""
     server, session = serve(silence), new_session()
     pending = [Deferred.fromCoroutine(session.request("GET", server.url())) for _ in range(2)]
-    await soon()
+    await until(lambda: server.requests)
     await session.close()
     for request in pending:
         with pytest.raises(UpstreamError, match="closed"):
             await request
-    await soon()
-    assert [peer.closed for peer in server.peers] == [True]
+    assert await all_closed(server)
     with pytest.raises(UpstreamError, match="closed"):
         await session.request("GET", server.url())
 
@@ -269,11 +274,12 @@ async def test_cancelled_request_frees_the_session(serve: Serve, new_session: Ne
     """Who cancels a request leaves neither a connection nor a lock behind."""
     server, session = serve(silence), new_session()
     request = Deferred.fromCoroutine(session.request("GET", server.url()))
-    await soon()
+    await until(lambda: server.requests)
     request.cancel()
     with pytest.raises(CancelledError):
         await request
     server.answer = ok
-    assert (await session.request("GET", server.url(), seconds=1)).status == 200
+    assert (await session.request("GET", server.url(), seconds=5)).status == 200
+    await until(lambda: server.peers[0].closed)
     assert server.peers[0].closed
     await session.close()

@@ -13,7 +13,7 @@ from kproxy_tw.commands.exits import Exit
 from kproxy_tw.commands.tools.arguments import ToolParser, add_files
 from kproxy_tw.commands.tools.inputs import Inputs
 from kproxy_tw.decode.elements import VARIABLE, element_name
-from kproxy_tw.decode.templates import TemplateCache
+from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.decode.unknown import inventory
 
 

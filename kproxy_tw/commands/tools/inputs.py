@@ -50,9 +50,10 @@ class Inputs:
         return sum(file.stat().st_size for file in self._files)
 
     def datagrams(self) -> Iterator[Datagram]:
-        """Every flow datagram. A file that is damaged is read up to there; then ``damaged`` tells.
+        """Every flow datagram. A file that is damaged is read up to there, one of a folder that is no capture is left
+        out; then ``damaged`` tells.
 
-        :raises BadFile: a file cannot be read, or is none of ours.
+        :raises BadFile: a file that was named cannot be read, or is none of ours.
         """
         self.passed_over.clear()
         self.damaged.clear()
@@ -60,7 +61,14 @@ class Inputs:
             try:
                 yield from self._of_file(file)
             except OSError as problem:
-                raise BadFile(f"cannot read {file}: {problem.strerror}") from None
+                self._unusable(file, f"cannot read {file}: {problem.strerror}")
+            except BadFile as problem:
+                self._unusable(file, str(problem))
+
+    def _unusable(self, file: Path, why: str) -> None:
+        if file not in self._of_folders:
+            raise BadFile(why)
+        self.damaged.append(f"{why}; left out")
 
     def _of_file(self, file: Path) -> Iterator[Datagram]:
         if file.suffix in DATAGRAM_FILES:

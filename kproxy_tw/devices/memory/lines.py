@@ -14,8 +14,8 @@ from typing import Any
 
 import attrs
 
-from kproxy_tw.decode.optiondata import DomainOptions
-from kproxy_tw.decode.samplers import LARGEST_RATE, Sampler
+from kproxy_tw.decode.optiondata.domain import DomainOptions
+from kproxy_tw.decode.optiondata.samplers import LARGEST_RATE, Sampler
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.errors import MalformedInput
 
@@ -40,7 +40,7 @@ Json = dict[str, Any]
 
 @attrs.frozen(kw_only=True)
 class SavedTemplate:
-    """A template; see :class:`~kproxy_tw.decode.templatestore.Template`."""
+    """A template; see :class:`~kproxy_tw.decode.templates.table.Template`."""
 
     version: int
     domain: int
@@ -53,7 +53,7 @@ class SavedTemplate:
 
 @attrs.frozen(kw_only=True)
 class SavedDomain:
-    """The option tables of one domain; see :class:`~kproxy_tw.decode.optiondata.DomainOptions`."""
+    """The option tables of one domain; see :class:`~kproxy_tw.decode.optiondata.domain.DomainOptions`."""
 
     version: int
     domain: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from kproxy_tw.decode.optiondata import DomainOptions, Names
+from kproxy_tw.decode.optiondata.domain import DomainOptions, Names
 from kproxy_tw.devices.memory.lines import SavedDomain, SavedSession, SavedTemplate
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.errors import MalformedInput

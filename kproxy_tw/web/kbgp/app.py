@@ -15,7 +15,7 @@ from twisted.web.resource import IResource, Resource
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from werkzeug.exceptions import HTTPException
 
-from kproxy_tw.bgp.addresses import plain_address
+from kproxy_tw.addresses import plain_address
 from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.status import Check

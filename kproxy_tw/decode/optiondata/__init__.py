@@ -1,0 +1,1 @@
+"""What an exporter's option records tell: ``records`` reads them, ``queue`` bounds it, ``domain`` has the tables."""

@@ -1,0 +1,305 @@
+"""DomainOptions: what an exporter's option data says about one observation domain, in bounded tables.
+
+Samplers, names of applications, interfaces and VRFs, and the exporter's own addresses. The walk fills the tables in
+the reactor's thread; conversion reads :attr:`DomainOptions.sampling` and looks names up by key in its own. Tables are
+plain dictionaries, so that a look-up or a copy is one step for the interpreter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from typing import Literal, TypeVar
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from kproxy_tw.decode.elements import IANA
+from kproxy_tw.decode.optiondata.records import SCOPE, OptionValues, has, number, text
+from kproxy_tw.decode.optiondata.samplers import (
+    SAMPLER_ID,
+    SAMPLER_NAME,
+    SELECTOR_ID,
+    SELECTOR_NAME,
+    Sampler,
+    algorithm_of,
+    told_rate,
+)
+
+MAX_SAMPLERS = 256
+MAX_INTERFACES = 4096
+MAX_APPLICATIONS = 4096
+MAX_VRFS = 1024
+"""Most rows of each table of a domain; the one told longest ago makes room."""
+
+MAX_NAME = 64
+MAX_DESCRIPTION = 128
+"""Characters of a text that are kept."""
+
+SCOPE_SYSTEM, SCOPE_INTERFACE = 1, 2
+"""NetFlow v9 scope types (RFC 3954 section 6.1)."""
+
+INGRESS_INTERFACE, EGRESS_INTERFACE, INTERFACE_NAME, INTERFACE_DESCRIPTION = 10, 14, 82, 83
+APPLICATION_DESCRIPTION, APPLICATION_ID, APPLICATION_NAME = 94, 95, 96
+EXPORTER_IPV4, EXPORTER_IPV6, EXPORTING_PROCESS, DOMAIN_ID = 130, 131, 144, 149
+INGRESS_VRF, EGRESS_VRF, VRF_NAME = 234, 235, 236
+
+T = TypeVar("T")
+
+EXPORTER_KEYS = frozenset(
+    {(IANA, EXPORTER_IPV4), (IANA, EXPORTER_IPV6), (IANA, EXPORTING_PROCESS), (SCOPE, SCOPE_SYSTEM)}
+)
+
+Names = tuple[str, str]
+"""Name and description."""
+
+NameTable = Literal["interfaces", "applications", "vrfs"]
+
+Tell = Callable[[str, str, str], None]
+"""Told of a change that people should see: kind, what it is about, text."""
+
+
+@attrs.frozen(slots=True, eq=False)
+class SamplingTable:
+    """The rates of one domain, ready to be looked up in columns; never changed.
+
+    :ivar ids, rates: sampler ids, ascending, and the rate of each.
+    :ivar interfaces, interface_rates: interface numbers, ascending, and the rate of each.
+    :ivar domain_rate: of records that name no sampler; 0 when it is not told or not unique.
+    :ivar explicit_rate: the one that was told for the domain itself, 0 for none: it also holds for records that name
+        a sampler nobody has told of.
+    """
+
+    ids: npt.NDArray[np.uint64]
+    rates: npt.NDArray[np.float64]
+    interfaces: npt.NDArray[np.uint64]
+    interface_rates: npt.NDArray[np.float64]
+    domain_rate: float
+    explicit_rate: float
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it tells no rate at all."""
+        return not (len(self.ids) or len(self.interfaces) or self.domain_rate)
+
+
+def sampling_table(samplers: dict[int, float], interfaces: dict[int, float], explicit: float) -> SamplingTable:
+    """A table from rates by sampler id, rates by interface, and the domain's own rate (0 for none)."""
+    distinct = set(samplers.values())
+    ids, of_interfaces = sorted(samplers), sorted(interfaces)
+    return SamplingTable(
+        ids=np.array(ids, np.uint64),
+        rates=np.array([samplers[number] for number in ids], np.float64),
+        interfaces=np.array(of_interfaces, np.uint64),
+        interface_rates=np.array([interfaces[index] for index in of_interfaces], np.float64),
+        domain_rate=explicit or (distinct.pop() if len(distinct) == 1 else 0.0),
+        explicit_rate=explicit,
+    )
+
+
+NO_SAMPLING = sampling_table({}, {}, 0.0)
+
+
+@attrs.define
+class OptionRoom:
+    """What option data of all exporters together may take.
+
+    :ivar most: rows of all tables. ``used``: how many there are.
+    :ivar most_waiting: bytes of records that are not read yet. ``waiting``: how many there are.
+    """
+
+    most: int = 131_072
+    used: int = 0
+    most_waiting: int = 16 << 20
+    waiting: int = 0
+
+
+class DomainOptions:
+    """The option tables of one domain of one exporter session.
+
+    :param room: shared by all exporters.
+    :param tell: told of a rate that changes.
+    :param label: how the domain is called in such a message.
+    :param of_exporter: gives the tables of domain 0, which hold for the whole exporter (RFC 7011 section 3.1), if there
+        are any: used where this domain has nothing of the kind itself.
+    :ivar dropped: rows that found no room or had to make some.
+    :ivar changes: how often a row was added or changed; the same again is no change.
+    """
+
+    def __init__(
+        self, room: OptionRoom, tell: Tell, label: str, of_exporter: Callable[[], DomainOptions | None] = lambda: None
+    ) -> None:
+        self._room = room
+        self._tell = tell
+        self._label = label
+        self._of_exporter = of_exporter
+        self.samplers: dict[int, Sampler] = {}
+        self.interface_rates: dict[int, float] = {}
+        self.interfaces: dict[int, Names] = {}
+        self.applications: dict[int, Names] = {}
+        self.vrfs: dict[int, Names] = {}
+        self.exporter: dict[str, str] = {}
+        self.explicit: Sampler | None = None
+        self._table = NO_SAMPLING
+        self._stale = False
+        self._system = b""
+        self.dropped = 0
+        self.changes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.explicit or self.exporter or self.rows or self._of_exporter())
+
+    @property
+    def sampling(self) -> SamplingTable:
+        """The rates, as conversion needs them; made anew when a row has changed, in whichever thread asks."""
+        if self._stale:
+            self._stale = False  # first: what changes from here on makes it stale again
+            self._table = sampling_table(
+                {number: sampler.rate for number, sampler in self.samplers.copy().items()},
+                self.interface_rates.copy(),
+                self.explicit.rate if self.explicit else 0.0,
+            )
+        whole = self._of_exporter()
+        return whole.sampling if whole is not None and self._table.is_empty else self._table
+
+    def names(self, table: NameTable) -> Mapping[int, Names]:
+        """One of the tables of names."""
+        own = {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
+        whole = self._of_exporter()
+        return whole.names(table) if whole is not None and not own else own
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(len(table) for table in self._tables())
+
+    def learn(self, values: OptionValues, now: float) -> None:
+        """Take in one options record. ``now``: seconds since 1970."""
+        self._sampling(values, now)
+        self._names(values)
+        if not EXPORTER_KEYS.isdisjoint(values):
+            self._exporter(values)
+
+    def clear(self) -> None:
+        """Forget everything and give the room back."""
+        for table in self._tables():
+            self._room.used -= len(table)
+            table.clear()
+        self.explicit, self._stale = None, True
+        self.exporter.clear()
+
+    def put_sampler(self, sampler_id: int, sampler: Sampler) -> None:
+        """Know a sampler; a rate that differs from the known one is told of."""
+        before = self.samplers.get(sampler_id)
+        if self._put(self.samplers, sampler_id, sampler, MAX_SAMPLERS):
+            self._stale = True
+            if before is not None and before.rate != sampler.rate:
+                self._changed(f"sampler {sampler_id} of {self._label}", before.rate, sampler.rate)
+
+    def put_explicit(self, sampler: Sampler) -> None:
+        """Know the rate of the domain itself."""
+        before, self.explicit = self.explicit, sampler
+        if before == sampler:
+            return
+        self.changes += 1
+        self._stale = True
+        if before is not None and before.rate != sampler.rate:
+            self._changed(self._label, before.rate, sampler.rate)
+
+    def put_interface_rate(self, index: int, rate: float) -> None:
+        """Know the rate of one interface."""
+        before = self.interface_rates.get(index)
+        if self._put(self.interface_rates, index, rate, MAX_INTERFACES):
+            self._stale = True
+            if before is not None:
+                self._changed(f"interface {index} of {self._label}", before, rate)
+
+    def put_interface(self, index: int, names: Names) -> None:
+        """Know the names of an interface."""
+        self._put(self.interfaces, index, names, MAX_INTERFACES)
+
+    def put_application(self, application_id: int, names: Names) -> None:
+        """Know the names of an application."""
+        self._put(self.applications, application_id, names, MAX_APPLICATIONS)
+
+    def put_vrf(self, vrf_id: int, names: Names) -> None:
+        """Know the name of a VRF."""
+        self._put(self.vrfs, vrf_id, names, MAX_VRFS)
+
+    def put_exporter(self, name: str, value: str) -> None:
+        """Know something of the exporter itself."""
+        if self.exporter.get(name) != value:
+            self.exporter[name] = value
+            self.changes += 1
+
+    def _sampling(self, values: OptionValues, now: float) -> None:
+        rate = told_rate(values)
+        if not rate:
+            return
+        name = text(values, SAMPLER_NAME, MAX_NAME) or text(values, SELECTOR_NAME, MAX_NAME)
+        sampler = Sampler(rate, name, algorithm_of(values), now)
+        interface = _interface_scope(values)
+        if has(values, SELECTOR_ID) or has(values, SAMPLER_ID):
+            self.put_sampler(number(values, SELECTOR_ID) or number(values, SAMPLER_ID), sampler)
+        elif interface:
+            self.put_interface_rate(interface, rate)
+        else:
+            self.put_explicit(sampler)
+
+    def _names(self, values: OptionValues) -> None:
+        if has(values, INTERFACE_NAME) or has(values, INTERFACE_DESCRIPTION):
+            index = number(values, INGRESS_INTERFACE) or number(values, EGRESS_INTERFACE) or _interface_scope(values)
+            name = text(values, INTERFACE_NAME, MAX_NAME)
+            self.put_interface(index, (name, text(values, INTERFACE_DESCRIPTION, MAX_DESCRIPTION)))
+        if has(values, APPLICATION_ID) and has(values, APPLICATION_NAME):
+            name = text(values, APPLICATION_NAME, MAX_NAME)
+            described = text(values, APPLICATION_DESCRIPTION, MAX_DESCRIPTION)
+            self.put_application(number(values, APPLICATION_ID), (name, described))
+        if has(values, VRF_NAME):
+            vrf = number(values, INGRESS_VRF) or number(values, EGRESS_VRF)
+            self.put_vrf(vrf, (text(values, VRF_NAME, MAX_NAME), ""))
+
+    def _exporter(self, values: OptionValues) -> None:
+        for element, size, name in ((EXPORTER_IPV4, 4, "IPv4Address"), (EXPORTER_IPV6, 16, "IPv6Address")):
+            raw = values.get((IANA, element), b"")
+            if len(raw) == size:
+                self.put_exporter(name, str(ip_address(raw)))
+        if has(values, EXPORTING_PROCESS):
+            self.put_exporter("ExportingProcess", str(number(values, EXPORTING_PROCESS)))
+        system = values.get((SCOPE, SCOPE_SYSTEM), b"")
+        if len(system) in (4, 16) and system != self._system:
+            self._system = system
+            self.put_exporter("System", str(ip_address(system)))
+
+    def _put(self, table: dict[int, T], key: int, value: T, most: int) -> bool:
+        """Put a row; whether that changed the table."""
+        before = table.pop(key, None)
+        if before is None:
+            if len(table) >= most:
+                del table[next(iter(table))]
+                self._room.used -= 1
+                self.dropped += 1
+            elif self._room.used >= self._room.most:
+                self.dropped += 1
+                return False
+            self._room.used += 1
+        table[key] = value
+        if before == value:
+            return False
+        self.changes += 1
+        return True
+
+    def _changed(self, subject: str, before: float, after: float) -> None:
+        self._tell("rate_changed", subject, f"the sampling rate of {subject} changed from 1:{before:g} to 1:{after:g}")
+
+    def _tables(self) -> tuple[dict[int, Sampler] | dict[int, Names] | dict[int, float], ...]:
+        return (self.samplers, self.interface_rates, self.interfaces, self.applications, self.vrfs)
+
+
+def _interface_scope(values: OptionValues) -> int:
+    """The interface that the record is about, 0 for none."""
+    scope = values.get((SCOPE, SCOPE_INTERFACE), b"")
+    if scope and len(scope) <= 8:
+        return int.from_bytes(scope, "big")
+    return number(values, INGRESS_INTERFACE) or number(values, EGRESS_INTERFACE)

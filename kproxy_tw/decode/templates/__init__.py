@@ -1,0 +1,1 @@
+"""What an exporter's templates tell: ``cache`` learns them, ``specifiers`` checks them, ``table`` keeps them."""
