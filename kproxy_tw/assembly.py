@@ -31,8 +31,9 @@ from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import Origin
-from kproxy_tw.deliver.spool.service import Books, SpoolService
+from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Spool
+from kproxy_tw.deliver.spool.tally import Books
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
@@ -102,6 +103,9 @@ class KproxyConfig:
     shard: str = ""
     exit_when_silent: bool = False
     seed: int | None = None
+
+
+CLOCK_SET = "the clock of this machine was set by {seconds:+.0f} s; times of flows follow it"
 
 
 class KproxyAssembly:
@@ -175,16 +179,11 @@ class KproxyAssembly:
             part.setServiceParent(root)
         CertificateReload(reactor=self._reactor, reload=self._tls.reload).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
-        steps = ClockSteps(time.time, self._reactor.seconds, self._clock_set)
+        steps = ClockSteps(time.time, self._reactor.seconds, partial(self.log.warn, CLOCK_SET))
         TimerService(LOOK_AT_CLOCK_SECONDS, steps.look).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
-
-    def _clock_set(self, seconds: float) -> None:
-        self.log.warn(
-            "the clock of this machine was set by {seconds:+.0f} s; times of flows follow it", seconds=seconds
-        )
 
     def _parts(self) -> tuple[IService, ...]:
         kept = [part for part in (self.letters, self.spool) if part is not None]
@@ -199,7 +198,7 @@ class KproxyAssembly:
             )
             self._reactor.stop()
 
-        return SilenceWatch(lambda: self.intake.total().datagrams_received, self._reactor.seconds, end)
+        return SilenceWatch(lambda: Ledger.total(self.intake.ledgers()).datagrams_received, self._reactor.seconds, end)
 
     def _memory_service(self) -> MemoryService:
         offload = partial(deferToThreadPool, self._reactor, self._reactor.getThreadPool())

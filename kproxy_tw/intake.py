@@ -261,10 +261,6 @@ class Intake:
         present = [device.pipeline.ledger for device in self.devices.values()]
         return [self.unregistered, self._retired.total(), *present]
 
-    def total(self) -> Ledger:
-        """The sum of :meth:`ledgers`."""
-        return Ledger.total(self.ledgers())
-
     def _first_of(self, address: str, key: str, received_ns: int, *, stream: bool = False) -> Inbox | None:
         """Make the session and inbox of an exporter; ``None`` when the address is no device's."""
         device = self._registry.by_address(address)

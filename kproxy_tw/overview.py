@@ -114,7 +114,7 @@ class Overview:
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         listeners = tuple(self.listening.status())
-        totals = self.intake.total()
+        totals = Ledger.total(self.intake.ledgers())
         totals.add(self.inherited)
         totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
         return DaemonStatus(

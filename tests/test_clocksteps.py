@@ -11,7 +11,7 @@ class Clocks:
     def __init__(self) -> None:
         self.wall, self.monotonic = 1e9, 100.0
         self.told: list[float] = []
-        self.steps = ClockSteps(lambda: self.wall, lambda: self.monotonic, self.told.append)
+        self.steps = ClockSteps(lambda: self.wall, lambda: self.monotonic, lambda *, seconds: self.told.append(seconds))
 
     def second(self, *, wall: float = 1.0) -> None:
         """A second passes, in which the wall clock makes ``wall`` of them."""

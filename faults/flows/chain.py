@@ -198,6 +198,12 @@ class Chain:
             *self.flags,
         ]
 
+    def put_away(self) -> None:
+        """Stop kproxy in order if it has not died."""
+        assert self.kproxy is not None
+        if self.kproxy.process.poll() is None:
+            self.stop_kproxy()
+
     def start_over(self) -> None:
         """Stop kproxy in order and start it without whatever was done to it before."""
         self.stop_kproxy()

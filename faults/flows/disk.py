@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from faults.flows.chain import chain
 from faults.table import Outcome
-from tests.interop.namespaces import call
+from tests.interop.namespaces import call, executable
 
 FULL_SECONDS = 8.0
 TIGHT_BYTES = 1 << 20
@@ -64,8 +62,7 @@ def _use_up_inodes(place: Path) -> None:
 
 def failing(directory: Path, chance: random.Random) -> Outcome:
     """F6: fdatasync says EIO, writes say ENOSPC or EIO, from some call on or at times; nothing is believed durable."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed (tests/debian-packages.txt)")
+    strace = executable("strace")
     call_name, error = chance.choice(
         [
             ("fdatasync", "EIO"),
@@ -78,7 +75,7 @@ def failing(directory: Path, chance: random.Random) -> Outcome:
     when = chance.choice(["1+", f"{chance.randint(2, 4)}+2", f"{chance.randint(2, 5)}"])
     inject = f"inject={call_name}:error={error}:when={when}"
     prefix = [
-        str(shutil.which("strace")),
+        strace,
         "-D",
         "-f",
         "-qq",

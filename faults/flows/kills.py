@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import shutil
 import time
 from pathlib import Path
 
 from faults.flows.chain import Chain, chain
 from faults.table import Outcome
 from kproxy_tw.crashpoints import VARIABLE
+from tests.interop.namespaces import executable
 
 KILLS = 20
 """Of each seed: five seeds make a hundred."""
@@ -24,6 +24,9 @@ SMALL_SPOOL = "-spool_max_bytes=4000000"
 
 BUSY = 3000
 """Flows a second that fill such a segment in about ten seconds."""
+
+TURNS = 6
+TURN_SECONDS = 6.0
 
 STOP_SECONDS = 10.0
 
@@ -62,53 +65,39 @@ def killed_at_crash_points(
 
 
 def _killed_at(made: Chain, point: str, chance: random.Random) -> None:
-    if made.kproxy is not None:
-        made.stop_kproxy()
+    made.put_away()
     made.start_kproxy(environment={VARIABLE: f"{point}:{chance.randint(1, 2)}"}, mortal=True)
-    for _turn in range(6):
-        assert made.gate is not None
-        made.gate.close()
-        made.load(BUSY)
-        died = made.kproxy_died(4.0 + chance.uniform(0.0, 2.0))
-        made.gate.open()
-        made.load(300)
-        if died or made.kproxy_died(6.0):
-            made.quiet()
-            return
-    raise AssertionError(f"kproxy never came to the crash point {point}")
+    _until_dead(made, point)
 
 
 def killed_in_a_system_call(directory: Path, chance: random.Random) -> Outcome:
     """F3: SIGKILL when kproxy calls the kernel for the n-th time to write, synchronize or rename."""
-    if shutil.which("strace") is None:
-        import pytest
-
-        pytest.skip("strace is not installed (tests/debian-packages.txt)")
+    strace = executable("strace")
     with chain(directory, gated=True) as made:
         for call, most in (("fdatasync", 6), ("pwritev,pwritev2", 6), ("rename", 2), ("pwrite64", 12), ("unlink", 1)):
-            assert made.kproxy is not None
-            made.stop_kproxy()
+            made.put_away()
             inject = f"inject={call}:signal=KILL:when={chance.randint(1, most)}"
-            strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
-            made.start_kproxy(prefix=[str(shutil.which("strace")), *strace[1:]], mortal=True)
+            flags = ["-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
+            made.start_kproxy(prefix=[strace, *flags], mortal=True)
             _until_dead(made, call)
         made.start_kproxy()
         made.settle()
         return made.end()
 
 
-def _until_dead(made: Chain, call: str) -> None:
+def _until_dead(made: Chain, place: str) -> None:
+    """Outages under load, with time to drain in between, until kproxy has come to the place where it dies."""
     assert made.gate is not None
-    for _turn in range(6):
+    for _turn in range(TURNS):
         made.gate.close()
         made.load(BUSY)
-        died = made.kproxy_died(6.0)
+        died = made.kproxy_died(TURN_SECONDS)
         made.gate.open()
         made.load(300)
-        if died or made.kproxy_died(6.0):
+        if died or made.kproxy_died(TURN_SECONDS):
             made.quiet()
             return
-    raise AssertionError(f"kproxy did not die in {call}")
+    raise AssertionError(f"kproxy never came to {place}")
 
 
 def terminated(directory: Path, chance: random.Random) -> Outcome:

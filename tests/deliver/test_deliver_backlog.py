@@ -18,8 +18,9 @@ from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import BatchId
-from kproxy_tw.deliver.spool.service import Books, SpoolService
+from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Spool
+from kproxy_tw.deliver.spool.tally import Books
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.ledger import Ledger

@@ -197,7 +197,12 @@ def test_a_start_reads_nothing_of_the_backlog(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as counted:
         read: list[int] = []
         real = os.pread
-        counted.setattr(os, "pread", lambda *call: read.append(call[1]) or real(*call))
+
+        def watched(descriptor: int, size: int, offset: int) -> bytes:
+            read.append(size)
+            return real(descriptor, size, offset)
+
+        counted.setattr(os, "pread", watched)
         again.open()
     assert sum(read) <= 2 * len(HEAD) + 1024
     assert again.take(1 << 20) == ([], [])

@@ -22,15 +22,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-import attrs
-
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.spool.custody import Custody, Errand
 from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
-from kproxy_tw.deliver.spool.record import BatchId, SpoolRecord
+from kproxy_tw.deliver.spool.record import SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place
 from kproxy_tw.deliver.spool.store import Spool, Stored
-from kproxy_tw.deliver.spool.tally import Tally
+from kproxy_tw.deliver.spool.tally import Books, Tally
 from kproxy_tw.status import Check
 
 COMMIT_SECONDS = 0.5
@@ -45,14 +43,6 @@ STOP_ROUNDS = 4
 FAILED_LOG_SECONDS = 60.0
 
 T = TypeVar("T")
-
-
-@attrs.frozen
-class Books:
-    """Flows received so far, and those of them without a fate."""
-
-    received: int
-    in_flight: int
 
 
 class SpoolService(Service):
@@ -86,6 +76,7 @@ class SpoolService(Service):
         self._books = books
         self._wall = wall
         self._instance = uuid4()
+        self._met_bug = partial(_met_bug, self.log)
         self._booked = 0
         self._written = Books(0, 0)
         self._custody = Custody()
@@ -115,11 +106,11 @@ class SpoolService(Service):
         self._thread.start()
         if self._spool.quarantined:
             self.log.warn("a damaged part of the spool was set aside: {path}", path=self._spool.quarantined)
-        if self._spool.crash_gap:
+        if self._spool.tallies.crash_gap:
             self.log.warn(
                 "the last run did not end in order: up to {flows} flows that it had received were in memory alone,"
                 " beside those of its last half second",
-                flows=self._spool.crash_gap,
+                flows=self._spool.tallies.crash_gap,
             )
         self._stock = Deferred.fromCoroutine(self._take_stock())
         self._stock.addErrback(self._met_bug)
@@ -143,7 +134,7 @@ class SpoolService(Service):
             "Bytes": status.bytes if status.messages else 0,
             "OldestMs": max(0, age),
             "MaxBytes": self._max_bytes,
-            "CrashGap": self._spool.crash_gap,
+            "CrashGap": self._spool.tallies.crash_gap,
         }
 
     def check(self) -> Check:
@@ -193,11 +184,13 @@ class SpoolService(Service):
         if self._custody.over_bytes >= COMMIT_BYTES and not self._problem:
             self._begin(0)
 
-    def _met_bug(self, failure: Failure) -> None:
-        self.log.failure("the spool met a bug; please report this", failure)
-
     async def _run(self, errand: Errand) -> None:
-        records = [self._record(message, message.batch) for message in errand.messages if message.batch is not None]
+        now, wall_ms = self._reactor.seconds(), round(self._wall() * 1000)
+        records = [
+            SpoolRecord(message.batch, message.flows, wall_ms - round((now - message.created) * 1000), message.body)
+            for message in errand.messages
+            if message.batch is not None
+        ]
         refusals = self._spool.refusals
         try:
             places, lost, self._status = await self._in_thread(partial(_apply, self._spool, records, errand))
@@ -211,27 +204,15 @@ class SpoolService(Service):
         if self._spool.refusals > refusals:
             self._failed("what has become of messages")
 
-    def _record(self, message: Message, batch: BatchId) -> SpoolRecord:
-        age = self._reactor.seconds() - message.created
-        return SpoolRecord(batch, message.flows, round((self._wall() - age) * 1000), message.body)
-
     async def _write_tally(self, *, synchronize: bool) -> None:
-        write = partial(self._spool.write_tally, self._tally(), synchronize=synchronize)
+        """:param synchronize: see ``TallyFile.write``."""
+        tally = Tally.of(self._instance, self._wall(), self._written, self._status.flows)
         try:
-            await self._in_thread(write)
+            await self._in_thread(partial(self._spool.tallies.write, tally, synchronize=synchronize))
         except OSError as problem:
             self._failed(f"the tally: {problem.strerror or problem}")
         else:
             self._problem = ""
-
-    def _tally(self, *, ended: bool = False) -> Tally:
-        return Tally(
-            instance=self._instance,
-            written_ms=round(self._wall() * 1000),
-            received=self._written.received,
-            in_flight=self._written.in_flight,
-            ended=ended,
-        )
 
     async def _take_stock(self) -> None:
         """A segment at a time, so that what comes in is written in between."""
@@ -278,8 +259,8 @@ class SpoolService(Service):
             await self._writing
         self._usable = False
         self._tell(self._custody.abandon())
-        self._written = self._books()
-        await self._in_thread(partial(_close, self._spool, self._tally(ended=True)))
+        tally = Tally.of(self._instance, self._wall(), self._books(), self._status.flows, ended=True)
+        await self._in_thread(partial(_close, self._spool, tally))
         self._thread.stop()
 
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
@@ -305,5 +286,9 @@ def _take_stock(spool: Spool) -> tuple[bool, SpoolStatus]:
 def _close(spool: Spool, tally: Tally) -> None:
     """Close, with a last tally if the disk takes it."""
     with suppress(OSError):
-        spool.write_tally(tally, synchronize=True)
+        spool.tallies.write(tally, synchronize=True)
     spool.close()
+
+
+def _met_bug(log: Logger, failure: Failure) -> None:
+    log.failure("the spool met a bug; please report this", failure)

@@ -11,7 +11,7 @@ from pathlib import Path
 from kproxy_tw.crashpoints import crash_point
 from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
 from kproxy_tw.deliver.spool.record import Header
-from kproxy_tw.deliver.spool.segment import SUFFIX, UNNAMED_SUFFIX, Segment, Waiting
+from kproxy_tw.deliver.spool.segment import SUFFIX, UNNAMED_SUFFIX, Place, Segment, Waiting
 from kproxy_tw.errors import ConfigError, MalformedInput
 
 LOCK = "lock"
@@ -164,6 +164,17 @@ class Shelf:
             bytes=sum(segment.end for segment in self),
             oldest_ms=min((segment.oldest_ms for segment in self if segment.waiting), default=0),
         )
+
+    def inherited(self) -> Iterator[Place]:
+        """What waited already when the directory was opened, oldest first; read as it is asked for."""
+        for segment in self:
+            if segment.number > self.last_inherited:
+                break
+            for offset, header in segment.headers() if segment.number in self._segments else ():
+                if not header.done:
+                    yield Place(segment.number, offset)
+                if segment.number not in self._segments:
+                    break
 
     def _adopt(self, path: Path) -> None:
         try:

@@ -23,7 +23,6 @@ from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits, SpoolStatus
 from kproxy_tw.deliver.spool.record import Header, SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place, Segment
 from kproxy_tw.deliver.spool.shelf import Shelf
-from kproxy_tw.deliver.spool.tally import Tally
 from kproxy_tw.deliver.spool.tallyfile import TallyFile
 
 
@@ -52,6 +51,7 @@ class Spool:
 
     :param wall: seconds since 1970.
     :param usage: size and free bytes of the file system where a path is.
+    :ivar tallies: the file beside the segments with what the books said.
     :ivar inherited_flows: flows found so far that waited already when it was opened.
     """
 
@@ -68,7 +68,7 @@ class Spool:
         self._wall = wall
         self._usage = usage
         self._shelf = Shelf(directory, roll_bytes=limits.roll_bytes, wall=wall)
-        self._tallies = TallyFile(directory)
+        self.tallies = TallyFile(directory)
         self._out: dict[Place, Header] = {}
         self._returned: list[tuple[int, int]] = []
         self._inherited: Iterator[Place] = iter(())
@@ -89,12 +89,6 @@ class Spool:
         """Marks and deletions that the disk did not take: the next run finds these records once more."""
         return self._shelf.refusals
 
-    @property
-    def crash_gap(self) -> int:
-        """Flows that the run before this one had in memory alone when it last wrote its tally; 0: it ended in order."""
-        previous = self._tallies.previous
-        return 0 if previous is None else previous.in_memory_alone
-
     def open(self) -> None:
         """Take the directory; what it holds is found by :meth:`take_stock`.
 
@@ -103,7 +97,7 @@ class Spool:
         """
         self._shelf.open()
         try:
-            self._tallies.open()
+            self.tallies.open()
         except OSError:
             self._shelf.close()
             raise
@@ -117,20 +111,15 @@ class Spool:
         if flows is not None:
             self.inherited_flows += flows
             return True
-        self._inherited = self._inherit()
+        self._inherited = self._shelf.inherited()
         self._ahead = next(self._inherited, None)
         self._shelf.tidy()
         return False
 
-    def write_tally(self, tally: Tally, *, synchronize: bool) -> None:
-        """Write down what the books say; flows on disk are filled in. :raises OSError: the disk does not take it."""
-        on_disk = sum(each.flows for segment in self._shelf for each in segment.waiting.values())
-        self._tallies.write(attrs.evolve(tally, on_disk=on_disk), synchronize=synchronize)
-
     def close(self) -> None:
         """Leave everything as it is for the next start."""
         self._shelf.close()
-        self._tallies.close()
+        self.tallies.close()
 
     def status(self) -> SpoolStatus:
         """What waits, that which is out included."""
@@ -220,15 +209,11 @@ class Spool:
         ):
             if limits.drop_newest or len(self._shelf) < 2:
                 return False
-            self._finish_stock()
+            while self._shelf.unread:  # nothing may be dropped that is not known
+                self.take_stock()
             lost += self._drop(next(iter(self._shelf)))
         usage = self._usage(self._shelf.directory)
         return usage.free - size >= limits.floor(usage.total)
-
-    def _finish_stock(self) -> None:
-        """Nothing may be dropped that is not known."""
-        while self._shelf.unread and self.take_stock():
-            pass
 
     def _fits_device(self, record: SpoolRecord, size: int, lost: list[Lost]) -> bool:
         device = record.batch.device_id
@@ -277,17 +262,6 @@ class Spool:
             if lost:
                 return lost
         return []
-
-    def _inherit(self) -> Iterator[Place]:
-        """What waited already when the directory was opened, oldest first."""
-        for segment in self._shelf:
-            if segment.number > self._shelf.last_inherited:
-                break
-            for offset, header in segment.headers() if segment.number in self._shelf else ():
-                if not header.done:
-                    yield Place(segment.number, offset)
-                if segment.number not in self._shelf:
-                    break
 
     def _next(self) -> Place | None:
         """The oldest place that may be taken; none twice."""

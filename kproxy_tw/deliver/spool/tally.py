@@ -41,6 +41,14 @@ _checksum = unpacker("I")
 _CHECKSUM_AT = SLOT_BYTES - 4
 
 
+@attrs.frozen
+class Books:
+    """Flows received so far, and those of them without a fate."""
+
+    received: int
+    in_flight: int
+
+
 @attrs.frozen(kw_only=True)
 class Tally:
     """The books of one run at one moment; see the module for the fields."""
@@ -51,6 +59,18 @@ class Tally:
     in_flight: int = 0
     on_disk: int = 0
     ended: bool = False
+
+    @classmethod
+    def of(cls, instance: UUID, wall: float, books: Books, on_disk: int, *, ended: bool = False) -> Tally:
+        """The tally of a run. :param wall: seconds since 1970. :param on_disk: flows."""
+        return cls(
+            instance=instance,
+            written_ms=round(wall * 1000),
+            received=books.received,
+            in_flight=books.in_flight,
+            on_disk=on_disk,
+            ended=ended,
+        )
 
     @property
     def in_memory_alone(self) -> int:

@@ -24,6 +24,11 @@ class TallyFile:
         self._descriptor = -1
         self._generation = 0
 
+    @property
+    def crash_gap(self) -> int:
+        """Flows that the run before this one had in memory alone when it last wrote; 0: it ended in order."""
+        return 0 if self.previous is None else self.previous.in_memory_alone
+
     def open(self) -> None:
         """Read what is there. :raises OSError: the file cannot be made or read."""
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
