@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import attrs
@@ -129,9 +129,9 @@ def table(faults: Sequence[Fault], seeds: Sequence[int], say: Callable[[str], No
     """
     rows = [Row(fault) for fault in faults]
     with ThreadPoolExecutor(at_once) as pool:
-        tries = [pool.submit(_in_own_process, row.fault, seed) for seed in seeds for row in rows]
-        for row, one in zip([row for _seed in seeds for row in rows], tries, strict=True):
-            _tell(row, one.result(), say)
+        tries = {pool.submit(_in_own_process, row.fault, seed): row for seed in seeds for row in rows}
+        for one in as_completed(tries):
+            _tell(tries[one], one.result(), say)
     say(f"\n{'':<5}{'fault':<58}{'seeds':>6}  survived")
     for row in rows:
         for line in row.lines():
@@ -147,5 +147,6 @@ def _in_own_process(fault: Fault, seed: int) -> Attempt:
 
 def _tell(row: Row, done: Attempt, say: Callable[[str], None]) -> None:
     row.add(done)
+    row.survived.sort()
     result = done.problem or (f"skipped: {done.skipped}" if done.skipped else "survived")
     say(f"{row.fault.number} seed {done.seed}: {result} ({done.seconds:.1f} s)")

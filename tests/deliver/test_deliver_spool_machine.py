@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from kproxy_tw.deliver.spool.limits import SpoolLimits
-from kproxy_tw.deliver.spool.record import SpoolRecord
+from kproxy_tw.deliver.spool.record import SpoolRecord, encode_header
 from kproxy_tw.deliver.spool.segment import HEAD, SUFFIX, Place
 from kproxy_tw.deliver.spool.store import Spool
 from tests.deliver.test_deliver_spool_store import opened, places, record
@@ -99,13 +99,12 @@ class SpoolMachine(RuleBasedStateMachine):
     def rot(self, choice: int, flip: int) -> None:
         """While the process is away, a byte of a body changes: that record is lost, and no other."""
         number = sorted(self.waiting)[choice % len(self.waiting)]
-        body = self.waiting[number].body
+        head, size = encode_header(self.waiting[number]), len(self.waiting[number].body)
         self.spool.close()
         for path in self.directory.glob(f"*{SUFFIX}"):
-            at = path.read_bytes().find(body) if body else -1
-            if at >= 0:
-                self._flip(path, at + choice % len(body), flip)
-                break
+            at = path.read_bytes().find(head)
+            if at >= 0 and size:
+                self._flip(path, at + len(head) + choice % size, flip)
         self._start()
         taken, lost = self.spool.take(1 << 30)
         found = {stored.record.batch.sequence: stored.place for stored in taken}
