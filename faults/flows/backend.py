@@ -19,7 +19,7 @@ from kproxy_tw.testing.processes import get
 OUTAGE_SECONDS = 60.0
 """An hour in the plan."""
 
-DRAIN_SECONDS = 120.0
+DRAIN_SECONDS = 180.0
 """For what a minute has left: a wait of up to a minute may just have begun, and flow goes on."""
 
 HERD = 20

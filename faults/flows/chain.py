@@ -121,6 +121,7 @@ class Chain:
     watch: Watch = attrs.field(factory=Watch)
     crashes: list[tuple[float, float]] = attrs.field(factory=list)
     unheard: int = 0
+    unheard_reason: str = "unheard"
     kproxy: Daemon | None = None
     kcollect: Daemon | None = None
     _away_since: float = attrs.field(factory=time.monotonic)
@@ -241,9 +242,10 @@ class Chain:
         self.kcollect.process.wait()
 
     def status(self) -> Mapping[str, Any]:
-        """kproxy's status now."""
+        """kproxy's status now. :raises RuntimeError: it does not answer."""
         shown = self.watch.look()
-        assert shown is not None, "kproxy does not answer"
+        if shown is None:
+            raise RuntimeError("kproxy does not answer")
         return shown
 
     def on_disk(self) -> int:
@@ -303,7 +305,9 @@ class Chain:
         self._check()
         counted = self.watch.dropped()
         sent = [each for exporter in self.exporters for each in exporter.sent]
-        return judge(self.data, sent, self.crashes, counted, self.unheard)
+        outcome = judge(self.data, sent, self.crashes, counted, self.unheard)
+        lost = {self.unheard_reason if reason == "unheard" else reason: n for reason, n in outcome.lost.items()}
+        return attrs.evolve(outcome, lost=lost)
 
     def _check(self) -> None:
         assert self.watch.looks, "the books were never seen"

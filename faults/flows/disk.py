@@ -187,6 +187,7 @@ def damaged(directory: Path, chance: random.Random) -> Outcome:
         made.gate.open()
         made.settle()
         booked = made.watch.dropped()["spool_corrupt"]
+        made.unheard_reason = "set aside with its file"
         made.unheard = waiting - left - booked
         return made.end()
 

@@ -30,7 +30,7 @@ LEAST_PART = 0.4
 """A busy machine makes seconds longer, never shorter."""
 
 
-def clock_set(directory: Path, chance: random.Random, steps: int = 3) -> Outcome:
+def clock_set(directory: Path, chance: random.Random, steps: int = 3, seconds: float = TIMED_SECONDS) -> Outcome:
     """F14: the clock jumps; timers go on as before, the log tells once, times of flows follow the clock."""
     jumps = [HOUR, -HOUR, 10 * DAY, IN_2036 - int(time.time()), IN_2038 - int(time.time())]
     chosen = [10 * DAY, *chance.sample(jumps[:2] + jumps[3:], steps - 1)]
@@ -42,7 +42,7 @@ def clock_set(directory: Path, chance: random.Random, steps: int = 3) -> Outcome
         for jump in chosen:
             clock.write_text(f"{jump:+d}\n")
             time.sleep(3.0)
-            _timers_are_right(made)
+            _timers_are_right(made, seconds)
         assert made.kproxy is not None
         log = made.kproxy.log.read_text()
         told = log.count("the clock of this machine was set")
@@ -66,14 +66,14 @@ def faked(clock: Path) -> dict[str, str]:
     }
 
 
-def _timers_are_right(made: Chain) -> None:
+def _timers_are_right(made: Chain, seconds: float) -> None:
     """One message a second and device: none while timers are frozen, hundreds where all of them fire at once."""
     assert made.gate is not None
     before = len(made.gate.met)
-    time.sleep(TIMED_SECONDS)
-    came, due = len(made.gate.met) - before, TIMED_SECONDS * made.devices
+    time.sleep(seconds)
+    came, due = len(made.gate.met) - before, seconds * made.devices
     most = due * MOST_OFF + made.devices
-    assert due * LEAST_PART <= came <= most, f"{came} messages in {TIMED_SECONDS:.0f} s, {due:.0f} are due"
+    assert due * LEAST_PART <= came <= most, f"{came} messages in {seconds:.0f} s, {due:.0f} are due"
 
 
 def _times_follow(data: Path, jumps: list[int]) -> None:
