@@ -252,6 +252,27 @@ def test_marks_that_the_disk_refuses_cost_nothing_but_a_repetition(
     assert [each.batch.sequence for each in everything(opened(tmp_path))] == [1, 2]
 
 
+def test_what_gave_way_before_a_failed_write_is_told_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books must not lose it."""
+    spool = opened(tmp_path)
+    for number in range(50):
+        spool.release(places(spool.append([record(number)])[0]))
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.append([record(100 + number) for number in range(20)])
+    left = spool.status().messages
+    assert left < 50
+    _found, lost = spool.append([record(200)])
+    assert sum(each.messages for each in lost) == 50 - left
+
+
 def test_old_segments_expire(tmp_path: Path) -> None:
     """With an age limit, segments go whose successor is too old as well."""
     now = [10**9 + 0.0]

@@ -73,6 +73,7 @@ class Spool:
         self._returned: list[tuple[int, int]] = []
         self._inherited: Iterator[Place] = iter(())
         self._ahead: Place | None = None
+        self._untold: list[Lost] = []
 
     @property
     def damaged(self) -> int:
@@ -128,17 +129,21 @@ class Spool:
     def append(self, records: Sequence[SpoolRecord]) -> tuple[list[Place | None], list[Lost]]:
         """Make records durable. They are out: their copies in memory are being delivered.
 
-        :return: where each stands, ``None`` for one that found no room; what had to give way for them.
+        :return: where each stands, ``None`` for one that found no room; what had to give way, now and before a failure.
         :raises OSError: the disk fails; none of them counts as kept, and the next call begins another segment.
         """
-        lost = self._expire()
+        lost, self._untold = [*self._untold, *self._expire()], []
         admitted: list[SpoolRecord] = []
         size = 0
         for record in records:
             if self._make_room(size + record.length, len(admitted), lost) and self._fits_device(record, size, lost):
                 admitted.append(record)
                 size += record.length
-        found = iter(self._write(admitted) if admitted else ())
+        try:
+            found = iter(self._write(admitted) if admitted else ())
+        except OSError:
+            self._untold = lost
+            raise
         kept = {id(record) for record in admitted}
         return [next(found) if id(record) in kept else None for record in records], lost
 
