@@ -282,6 +282,7 @@ class Chain:
     def settle(self, seconds: float = LIVENESS_SECONDS) -> float:
         """Liveness: new flow arrives, and nothing waits any more. :return: the seconds it took."""
         self.quiet()
+        self.wait(lambda: self.watch.look() is not None, "kproxy does not answer", seconds)
         before = self._forwarded()
         for exporter in self.exporters:
             exporter.send()
