@@ -6,6 +6,7 @@ A watch asks ``/admin/status`` all the time: the books must be balanced whenever
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
@@ -83,7 +84,7 @@ class Watch:
         began = time.monotonic()
         try:
             shown: Mapping[str, Any] = get_json(HEALTH_PORT, "/admin/status")
-        except (OSError, RuntimeError, ValueError):
+        except (OSError, RuntimeError, ValueError, http.client.HTTPException):
             return None
         self.slowest = max(self.slowest, time.monotonic() - began)
         self.looks += 1
