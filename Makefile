@@ -6,7 +6,9 @@
 #   make fuzz    atheris on every parser (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to choose)
 #   make lint    ruff and mypy
 #   make test-long   the tests that take minutes, too
-#   make faults-bgp  kills, cuts and floods done to kbgp and kcollect (FAULTS="F24 --seeds 3" to choose); needs root
+#   make faults      kills, full disks, lying backends done to kproxy and kcollect (FAULTS="F1 F22 --seeds 2 --at-once 4")
+#   make faults-short  each of those once, many at the same time: under 4 minutes on 4 cores
+#   make faults-bgp  the same for kbgp (FAULTS="F24 --seeds 3" to choose); all of these need root
 #   make screenshots  docs/images anew, from real daemons in a real browser (chromium)
 #   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
@@ -27,7 +29,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 PACKAGES_PYTEST = $(BIN)/python -m pytest tests/packaging $(PYTEST_ARGS)
 
 .PHONY: docs deb rpm sbom requirements packages-tools packages-check screenshots
-.PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults-bgp clean
+.PHONY: demo test bench fuzz lint wheel docs-flags proto test-long faults faults-short faults-bgp clean
 .DEFAULT_GOAL := test
 
 $(READY): setup.py setup.cfg pyproject.toml
@@ -47,8 +49,14 @@ test: $(READY)
 test-long: $(READY)
 	KPROXY_TW_LONG=1 $(PYTEST)
 
+faults: $(READY)
+	@$(BIN)/python -m faults flows $(FAULTS)
+
+faults-short: $(READY)
+	@$(BIN)/python -m faults flows --seeds 1 --at-once 8
+
 faults-bgp: $(READY)
-	@$(BIN)/python -m faults $(FAULTS)
+	@$(BIN)/python -m faults bgp --seeds 10 $(FAULTS)
 
 bench: $(READY)
 	@$(BIN)/python -m bench

@@ -18,6 +18,8 @@ import attrs
 import numpy as np
 
 from kproxy_tw import __version__
+from kproxy_tw.clocksteps import LOOK_SECONDS as LOOK_AT_CLOCK_SECONDS
+from kproxy_tw.clocksteps import ClockSteps
 from kproxy_tw.collector.config import CollectorConfig
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.deliver.backlog.service import BacklogService
@@ -31,6 +33,7 @@ from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import Origin
 from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Spool
+from kproxy_tw.deliver.spool.tally import Books
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
@@ -117,6 +120,9 @@ class KproxyConfig:
     seed: int | None = None
 
 
+CLOCK_SET = "the clock of this machine was set by {seconds:+.0f} s; times of flows follow it"
+
+
 class KproxyAssembly:
     """The parts of one kproxy. Construction opens nothing.
 
@@ -166,7 +172,11 @@ class KproxyAssembly:
         )
         self.memory = self._memory_service()
         self.listener = UdpListener(
-            reactor=reactor, config=config.listen, receiver=self.intake.receiver, inherited=inherited.flow
+            reactor=reactor,
+            config=config.listen,
+            receiver=self.intake.receiver,
+            inherited=inherited.flow,
+            known=lambda: self.refresh.first_list,
         )
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
@@ -199,6 +209,8 @@ class KproxyAssembly:
         ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.overview.sample).setServiceParent(root)
+        steps = ClockSteps(time.time, self._reactor.seconds, partial(self.log.warn, CLOCK_SET))
+        TimerService(LOOK_AT_CLOCK_SECONDS, steps.look).setServiceParent(root)
         if self._config.exit_when_silent:
             TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
         return root
@@ -229,7 +241,7 @@ class KproxyAssembly:
             )
             self._reactor.stop()
 
-        return SilenceWatch(lambda: self.intake.total().datagrams_received, self._reactor.seconds, end)
+        return SilenceWatch(lambda: Ledger.total(self.intake.ledgers()).datagrams_received, self._reactor.seconds, end)
 
     def _memory_service(self) -> MemoryService:
         return MemoryService(
@@ -249,6 +261,14 @@ class KproxyAssembly:
             max_bytes=limits.max_bytes,
             inherited=self.inherited.receive,
             lost=self._lost,
+            books=self._books,
+        )
+
+    def _books(self) -> Books:
+        ledgers = [self.inherited, *self.intake.ledgers()]
+        return Books(
+            received=sum(ledger.records_received for ledger in ledgers),
+            in_flight=sum(ledger.records_in_flight for ledger in ledgers),
         )
 
     def _dead_letters(self) -> DeadLetters | None:

@@ -7,7 +7,7 @@ counted and listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -257,10 +257,10 @@ class Intake:
         for device in self.devices.values():
             device.sample_history()
 
-    def total(self) -> Ledger:
-        """The sum over all devices, gone ones too, and unregistered sources."""
+    def ledgers(self) -> Sequence[Ledger]:
+        """Those of all devices, the sum of gone ones, and that of unregistered sources."""
         present = [device.pipeline.ledger for device in self.devices.values()]
-        return Ledger.total([self.unregistered, self._retired.total(), *present])
+        return [self.unregistered, self._retired.total(), *present]
 
     def _first_of(self, address: str, key: str, received_ns: int, *, stream: bool = False) -> Inbox | None:
         """Make the session and inbox of an exporter; ``None`` when the address is no device's."""

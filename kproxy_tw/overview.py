@@ -244,7 +244,7 @@ class Overview:
         )
 
     def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
-        totals = self.intake.total()
+        totals = Ledger.total(self.intake.ledgers())
         totals.add(self.inherited)
         totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
         return totals

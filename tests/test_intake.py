@@ -177,7 +177,7 @@ def test_a_removed_device_is_closed_and_its_books_stay_in_the_total() -> None:
     assert not bench.intake.has(pipeline)
     assert bench.intake.devices == {}
     for _call in range(2):  # the total of a gone device is folded at the first call and must not count twice
-        total = bench.intake.total()
+        total = Ledger.total(bench.intake.ledgers())
         assert (total.records_received, total.records_dropped["unregistered"]) == (10, 10)
         assert total.balanced()
     bench.datagram(v5(), "192.0.2.1", 50000)

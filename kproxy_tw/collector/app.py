@@ -127,7 +127,7 @@ class CollectorApp:
             self._route(app, rule, method, self._for_agents(handler))
 
     def _page_routes(self, app: Klein) -> None:
-        for rule, handler in (
+        read: tuple[tuple[str, Handler], ...] = (
             *((rule, self._page) for rule in PAGES),
             ("/totals", self._endpoints.totals),
             ("/flows", self._endpoints.flows),
@@ -142,7 +142,8 @@ class CollectorApp:
             ("/admin/bgp/status", self._bgp.overall),
             ("/admin/bgp/sessions", self._bgp.sessions),
             ("/admin/bgp/sources", self._bgp.sources),
-        ):
+        )
+        for rule, handler in read:
             self._route(app, rule, "GET", self._for_readers(handler))
         app.route("/events", methods=["GET"])(self._watch)
         for rule, handler in (("/healthz", self._endpoints.healthz), ("/readyz", self._endpoints.readyz)):

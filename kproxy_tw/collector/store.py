@@ -31,6 +31,7 @@ from kproxy_tw.collector.rows import (
 from kproxy_tw.collector.schema import BATCH_PARTS, BATCHES, SCHEMA_VERSION, TABLES
 from kproxy_tw.collector.snmp.schema import SNMP_TABLES
 from kproxy_tw.collector.totals import SUM_NAMES, DeviceTotals, Sums
+from kproxy_tw.crashpoints import crash_point
 from kproxy_tw.errors import StoreError, TooSlow
 from kproxy_tw.flowbatch import FlowBatch
 
@@ -161,7 +162,9 @@ class FlowStore:
             connection.execute("BEGIN")
             for table, rows in self._tables(messages, batch):
                 _insert(connection, table, rows)
+            crash_point("commit")
             connection.execute("COMMIT")
+            crash_point("stored")
         except duckdb.Error as error:
             self._reopen = isinstance(error, DISK_ERRORS)
             _roll_back(connection)

@@ -49,6 +49,7 @@ class ListRefresh(Service):
     :param listed: is told the changes that each list brought, after the registry has them.
     :ivar last_success: seconds since 1970 of the last list from the API, 0 before the first.
     :ivar last_error: why the last fetch failed; empty after a good one.
+    :ivar first_list: fires when there is a list, from the last run or the API, or the API has failed to give one.
     """
 
     log = Logger()
@@ -78,6 +79,7 @@ class ListRefresh(Service):
         self._saved_list = False
         self._good_at = self._next_at = 0.0
         self._alarm = False
+        self.first_list: Deferred[None] = Deferred()
         self.last_success = 0.0
         self.last_error = ""
 
@@ -119,6 +121,7 @@ class ListRefresh(Service):
         await self._load()
         while self.running:
             seconds = await self._fetch()
+            self._settled()
             if not self.running:
                 return
             self._next_at = self._reactor.seconds() + seconds
@@ -140,6 +143,11 @@ class ListRefresh(Service):
             self._saved_list = True
             self._take(saved)
             self.log.info("{count} devices from the last run", count=len(saved.devices))
+            self._settled()
+
+    def _settled(self) -> None:
+        if not self.first_list.called:
+            self.first_list.callback(None)
 
     async def _fetch(self) -> float:
         self._roster.listing()
@@ -362,6 +370,11 @@ class RefreshService(MultiService):
         ``changed`` and ``answered`` may be called before this returns.
         """
         self._questions.ask(address)
+
+    @property
+    def first_list(self) -> Deferred[None]:
+        """See :class:`ListRefresh`."""
+        return self._list.first_list
 
     def check(self) -> Check:
         """The line of ``/hc``: ``initializing`` until there is a list, ``failing`` when it is too old or refused."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.udp import Port
 from twisted.logger import Logger
 
@@ -34,6 +34,9 @@ ERROR_REST_SECONDS = 1.0
 
 MOST_A_TURN = 8 * SLOTS
 """Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
+
+PATIENCE_SECONDS = 5.0
+"""How long a start waits for the device list before it reads all the same."""
 
 LAST_TURNS = 20
 """As many turns at most when a socket is about to be closed."""
@@ -124,6 +127,8 @@ class UdpListener(Service):
     A port that is in use raises :exc:`twisted.internet.error.CannotListenError` at start.
 
     :param inherited: sockets that are bound already; when there are any, no other is opened.
+    :param known: fires when it is known whose datagrams there are. What comes before waits in the kernel, for
+        ``PATIENCE_SECONDS`` at most: read at once, it would be a stranger's.
     """
 
     log = Logger()
@@ -135,7 +140,10 @@ class UdpListener(Service):
         config: ListenConfig,
         receiver: DatagramReceiver,
         inherited: Sequence[socket.socket] = (),
+        known: Callable[[], Deferred[None]] = lambda: succeed(None),
     ) -> None:
+        self._known = known
+        self._patience: Any = None
         self._reactor = reactor
         self._config = config
         self._receiver = ProxiedReceiver(receiver, config.balancers) if config.balancers else receiver
@@ -153,9 +161,21 @@ class UdpListener(Service):
         for host in () if self._inherited else self._config.hosts:
             protocol = FlowProtocol(self._receiver)
             self._listen(FlowPort(self._config.port, protocol, host, reactor=self._reactor), host)
+        self._patience = self._reactor.callLater(PATIENCE_SECONDS, self._begin)
+        self._known().addCallback(lambda _known: self._begin())
+
+    def _begin(self) -> None:
+        """Read from now on."""
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            if patience.active():
+                patience.cancel()
+            for port in self._ports:
+                port.startReading()
 
     def _listen(self, port: FlowPort, host: str) -> None:
         port.startListening()
+        port.stopReading()
         self._ports.append(port)
         self._enlarge(port, host)
 
@@ -169,8 +189,12 @@ class UdpListener(Service):
 
     async def _close(self) -> None:
         ports, self._ports = self._ports, []
+        patience, self._patience = self._patience, None
+        if patience is not None:
+            patience.cancel()
         for port in ports:
-            port.read_last()
+            if patience is None:
+                port.read_last()
             self._closed.append(_status(port))
             await maybeDeferred(port.stopListening)
 

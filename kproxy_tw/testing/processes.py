@@ -73,33 +73,47 @@ class Daemon:
     :param command: ``kproxy`` or ``kcollect``, and its flags.
     :param log: where its output goes.
     :param environment: added to this process's environment.
+    :param passed: descriptors that it inherits.
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        passed: Sequence[int] = (),
+    ) -> None:
         self._command = [str(Path(sys.executable).parent / command[0]), *command[1:]]
         self._environment = os.environ | dict(environment or {})
+        self._passed = passed
         self.log = log
 
     def __enter__(self) -> Self:
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(  # noqa: S603
-                self._command, stdout=output, stderr=subprocess.STDOUT, env=self._environment, cwd=self.log.parent
+                self._command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                cwd=self.log.parent,
+                pass_fds=self._passed,
             )
         return self
 
     def __exit__(self, *_failure: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.stop()
 
-    def wait_until_ready(self, port: int, path: str = "/readyz") -> None:
+    def wait_until_ready(self, port: int, path: str = "/readyz", seconds: float = START_SECONDS) -> None:
         """Until the daemon answers 200. :raises RuntimeError: it ended, or took too long; holds its log."""
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll():
                 raise RuntimeError(f"{self._command[0]} ended with {self.process.returncode}:\n{self.log.read_text()}")
             if answers(port, path):
                 return
             time.sleep(0.1)
-        raise RuntimeError(f"{self._command[0]} is not ready after {START_SECONDS} s:\n{self.log.read_text()}")
+        raise RuntimeError(f"{self._command[0]} is not ready after {seconds} s:\n{self.log.read_text()}")
 
     def stop(self) -> int:
         """SIGTERM, and the exit status; SIGKILL when that takes too long."""

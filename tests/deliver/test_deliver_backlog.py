@@ -20,6 +20,7 @@ from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import BatchId
 from kproxy_tw.deliver.spool.service import SpoolService
 from kproxy_tw.deliver.spool.store import Spool
+from kproxy_tw.deliver.spool.tally import Books
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.kflow.encode import encode
@@ -57,10 +58,11 @@ class Disk:
         self.session = RecordingSession(script, otherwise=otherwise)
         self.spool = SpoolService(
             reactor=reactor,
-            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: 1e9, free_bytes=lambda _: 1 << 40),
+            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: 1e9),
             max_bytes=1 << 30,
             inherited=self.ledger.receive,
             lost=self._lose,
+            books=lambda: Books(self.ledger.records_received, self.ledger.records_in_flight),
             wall=lambda: 1e9,
         )
         self.backlog = BacklogService(
@@ -145,7 +147,7 @@ async def test_what_is_left_at_a_stop_is_there_at_the_next_start(tmp_path: Path)
     assert first.ledger.records_in_flight == 6
     second = Disk(tmp_path)
     second.spool.startService()
-    assert second.ledger.records_in_flight == 6
+    await second.until(lambda: second.ledger.records_in_flight == 6)
     second.backlog.startService()
     await second.until(lambda: second.ledger.records_forwarded == 6)
     assert second.ledger.balanced()

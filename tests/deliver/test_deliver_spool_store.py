@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,10 +37,20 @@ def encode(written: SpoolRecord) -> bytes:
     return encode_header(written) + written.body
 
 
-def opened(directory: Path, limits: SpoolLimits = SMALL, free: Callable[[Path], int] = lambda _: PLENTY) -> Spool:
-    """A spool that is open."""
-    spool = Spool(directory, limits, wall=lambda: 10**9, free_bytes=free)
+@attrs.frozen
+class Usage:
+    """A file system of that size with so much room."""
+
+    total: int = PLENTY
+    free: int = PLENTY
+
+
+def opened(directory: Path, limits: SpoolLimits = SMALL, usage: Usage = Usage()) -> Spool:
+    """A spool that is open and has taken stock."""
+    spool = Spool(directory, limits, wall=lambda: 10**9, usage=lambda _path: usage)
     spool.open()
+    while spool.take_stock():
+        pass
     return spool
 
 
@@ -164,16 +175,109 @@ def test_one_device_cannot_fill_it(tmp_path: Path) -> None:
 
 def test_the_file_system_keeps_its_floor(tmp_path: Path) -> None:
     """Nothing is written that would leave less free than promised."""
-    spool = opened(tmp_path, SpoolLimits(free_bytes=10_000), free=lambda _: 11_000)
+    spool = opened(tmp_path, SpoolLimits(free_bytes=10_000), Usage(free=11_000))
     assert spool.append([record(1, size=900)])[0] != [None]
     assert spool.append([record(2, size=1000)])[0] == [None]
+
+
+def test_a_small_file_system_keeps_a_twentieth(tmp_path: Path) -> None:
+    """Of 100,000 bytes 5,000 stay free, not 512 MiB."""
+    spool = opened(tmp_path, SpoolLimits(), Usage(total=100_000, free=6_100))
+    assert spool.append([record(1, size=1000)])[0] != [None]
+    assert spool.append([record(2, size=1100)])[0] == [None]
+
+
+def test_a_start_reads_nothing_of_the_backlog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the eight bytes that a segment begins with; what waits is found a segment at a time, and all is there."""
+    spool = opened(tmp_path)
+    spool.append([record(number) for number in range(8)])
+    spool.append([record(number) for number in range(8, 16)])
+    spool.close()
+    again = Spool(tmp_path, SMALL, wall=lambda: 10**9, usage=lambda _path: Usage())
+    with monkeypatch.context() as counted:
+        read: list[int] = []
+        real = os.pread
+
+        def watched(descriptor: int, size: int, offset: int) -> bytes:
+            read.append(size)
+            return real(descriptor, size, offset)
+
+        counted.setattr(os, "pread", watched)
+        again.open()
+    assert sum(read) <= 2 * len(HEAD) + 1024
+    assert again.take(1 << 20) == ([], [])
+    new = places(again.append([record(99)])[0])
+    assert again.take_stock()
+    assert 0 < again.inherited_flows < sum(number % 7 + 1 for number in range(16))
+    while again.take_stock():
+        pass
+    assert again.inherited_flows == sum(number % 7 + 1 for number in range(16))
+    assert [each.batch.sequence for each in everything(again)] == list(range(16))
+    again.release(new)
+    assert [each.batch.sequence for each in everything(again)] == [99]
+
+
+def test_what_must_give_way_unread_is_counted(tmp_path: Path) -> None:
+    """A full spool drops its oldest segment at once after a start, and knows what was in it."""
+    spool = opened(tmp_path)
+    for number in range(50):
+        spool.release(places(spool.append([record(number)])[0]))
+    spool.close()
+    again = Spool(tmp_path, SMALL, wall=lambda: 10**9, usage=lambda _path: Usage())
+    again.open()
+    _found, lost = again.append([record(100 + number) for number in range(20)])
+    gone = sum(each.messages for each in lost)
+    assert gone > 0
+    while again.take_stock():
+        pass
+    assert again.inherited_flows == sum(number % 7 + 1 for number in range(50))
+    assert [each.batch.sequence for each in everything(again)] == list(range(gone, 50))
+
+
+def test_marks_that_the_disk_refuses_cost_nothing_but_a_repetition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was delivered does not come again in this run; the next one finds it, under its old name."""
+    spool = opened(tmp_path, SpoolLimits(free_bytes=0))
+    found = places(spool.append([record(1), record(2)])[0])
+
+    def fails(*_call: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "pwrite", fails)
+        spool.done(found)
+    assert (spool.status().messages, spool.refusals) == (0, 2)
+    spool.close()
+    assert [each.batch.sequence for each in everything(opened(tmp_path))] == [1, 2]
+
+
+def test_what_gave_way_before_a_failed_write_is_told_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books must not lose it."""
+    spool = opened(tmp_path)
+    for number in range(50):
+        spool.release(places(spool.append([record(number)])[0]))
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            spool.append([record(100 + number) for number in range(20)])
+    left = spool.status().messages
+    assert left < 50
+    _found, lost = spool.append([record(200)])
+    assert sum(each.messages for each in lost) == 50 - left
 
 
 def test_old_segments_expire(tmp_path: Path) -> None:
     """With an age limit, segments go whose successor is too old as well."""
     now = [10**9 + 0.0]
     limits = SpoolLimits(max_bytes=1 << 20, segment_bytes=2000, free_bytes=0, max_age_seconds=3600)
-    spool = Spool(tmp_path, limits, wall=lambda: now[0], free_bytes=lambda _: PLENTY)
+    spool = Spool(tmp_path, limits, wall=lambda: now[0], usage=lambda _path: Usage())
     spool.open()
     for number in range(6):
         spool.release(places(spool.append([record(number)])[0]))

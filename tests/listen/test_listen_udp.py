@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
@@ -165,6 +166,32 @@ async def test_what_has_come_when_it_stops_is_read() -> None:
     assert datagrams == []
     await service.stopService()
     assert [data for data, _address, _port in datagrams] == [bytes([number]) for number in range(30)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_read_before_it_is_known_whose_it_is() -> None:
+    """What comes earlier waits in the kernel; if the process ends before, its successor on that socket gets it."""
+    datagrams: Datagrams = []
+    known: Deferred[None] = Deferred()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as kept, sender() as sock:
+        kept.bind(("127.0.0.1", 0))
+        for successor in (False, True):
+            service = UdpListener(
+                reactor=reactor,
+                config=ListenConfig(port=0),
+                receiver=lambda arrived: datagrams.extend((data, *source) for data, source in arrived),
+                inherited=[kept.dup()],
+                known=lambda: known,
+            )
+            service.startService()
+            sock.sendto(b"late" if successor else b"early", kept.getsockname())
+            await deferLater(reactor, 0.1)
+            assert datagrams == []
+            if successor:
+                known.callback(None)
+                await wait_for(datagrams, 2)
+            await service.stopService()
+    assert [data for data, _address, _port in datagrams] == [b"early", b"late"]
 
 
 @pytest_twisted.ensureDeferred

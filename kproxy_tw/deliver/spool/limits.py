@@ -15,7 +15,8 @@ class SpoolLimits:
     :ivar max_messages: that wait; what is known of each in memory is small, but it is something.
     :ivar segment_bytes: a segment that has so many is followed by the next; no more than an eighth of ``max_bytes``.
     :ivar device_part: of ``max_bytes``, what one device may fill; beyond it its own oldest records give way.
-    :ivar free_bytes: what is to stay free on the file system.
+    :ivar free_bytes: what is to stay free on the file system,
+    :ivar free_part: or this part of a small one.
     :ivar drop_newest: when it is full, refuse what comes instead of dropping the oldest segment.
     :ivar max_age_seconds: older records are dropped; 0 keeps them for ever.
     """
@@ -25,8 +26,13 @@ class SpoolLimits:
     segment_bytes: int = 16 << 20
     device_part: float = 0.5
     free_bytes: int = 512 << 20
+    free_part: float = 0.05
     drop_newest: bool = False
     max_age_seconds: float = 0.0
+
+    def floor(self, total: int) -> int:
+        """Bytes that are to stay free on a file system of ``total``."""
+        return min(self.free_bytes, int(total * self.free_part))
 
     @property
     def roll_bytes(self) -> int:

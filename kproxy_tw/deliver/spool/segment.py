@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 
+from kproxy_tw.crashpoints import crash_point
 from kproxy_tw.deliver.spool.record import (
     DONE,
     HEADER_LENGTH,
@@ -25,6 +26,10 @@ HEAD = b"KPspool\x01"
 """Begins every segment; the last byte is the version."""
 
 SUFFIX = ".seg"
+
+UNNAMED_SUFFIX = ".new"
+"""Of a file that is to become a segment; one that is left from a crash has nothing in it."""
+
 PARTS_A_WRITE = 512
 """Below the system's IOV_MAX, which is 1,024 on Linux."""
 
@@ -73,20 +78,24 @@ class Segment:
 
     @classmethod
     def create(cls, directory: Path, number: int) -> Segment:
-        """Make a new file. :raises OSError: it cannot be made."""
+        """Make a new file, which has its name when its head stands in it. :raises OSError: it cannot be made."""
         path = directory / f"{number:08d}{SUFFIX}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        segment = cls(number, path, descriptor)
+        unnamed = path.with_suffix(UNNAMED_SUFFIX)
+        descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
+            crash_point("create")
             _write_all(descriptor, [HEAD], 0)
+            crash_point("rename")
+            unnamed.rename(path)
         except OSError:
-            segment.remove()
+            os.close(descriptor)
+            unnamed.unlink(missing_ok=True)
             raise
-        return segment
+        return cls(number, path, descriptor)
 
     @classmethod
     def open(cls, path: Path) -> Segment:
-        """Open a file that is there.
+        """Open a file that is there; what it holds is known after :meth:`take_stock`, until then ``end`` is its size.
 
         :raises OSError: it cannot be read.
         :raises MalformedInput: it is no segment of this version.
@@ -98,15 +107,17 @@ class Segment:
         if os.pread(descriptor, len(HEAD), 0) != HEAD:
             os.close(descriptor)
             raise MalformedInput(f"{path.name} is no segment of this version")
-        return cls(number, path, descriptor)
+        segment = cls(number, path, descriptor)
+        segment.end = os.fstat(descriptor).st_size
+        return segment
 
     def take_stock(self) -> int:
         """Read all headers: fills ``end``, ``waiting``, ``oldest_ms``. A torn tail is cut off.
 
         :return: the number of damaged places that were skipped.
         """
-        damaged, size = 0, os.fstat(self._descriptor).st_size
-        position = self.end
+        damaged, size = 0, self.end
+        position = self.end = len(HEAD)
         while position < size:
             found = self.header(position)
             if found is not None and position + found.length <= size:
@@ -129,7 +140,9 @@ class Segment:
         heads = [encode_header(record) for record in records]
         parts = [part for head, record in zip(heads, records, strict=True) for part in (head, record.body)]
         _write_all(self._descriptor, parts, self.end)
+        crash_point("write")
         os.fdatasync(self._descriptor)
+        crash_point("sync")
         written = []
         for head in heads:
             header = parse_header(head)
@@ -139,15 +152,18 @@ class Segment:
         return written
 
     def header(self, offset: int) -> Header | None:
-        """The record's header; ``None`` when it is damaged."""
+        """The record's header; ``None`` when it is damaged, or the disk does not give it."""
         try:
             return parse_header(os.pread(self._descriptor, HEADER_LENGTH, offset))
-        except MalformedInput:
+        except (MalformedInput, OSError):
             return None
 
     def body(self, offset: int, header: Header) -> bytes | None:
-        """The record's body; ``None`` when it is damaged."""
-        body = os.pread(self._descriptor, header.size, offset + HEADER_LENGTH)
+        """The record's body; ``None`` when it is damaged, or the disk does not give it."""
+        try:
+            body = os.pread(self._descriptor, header.size, offset + HEADER_LENGTH)
+        except OSError:
+            return None
         return body if header.fits(body) else None
 
     def headers(self) -> Iterator[tuple[int, Header]]:
@@ -171,14 +187,22 @@ class Segment:
             self._count(header)
         return before
 
-    def mark_done(self, offset: int, header: Header) -> None:
-        """Write down that a record needs no delivery any more; a crash of the machine may forget it."""
-        os.pwrite(self._descriptor, DONE, offset + STATE_OFFSET)
+    def mark_done(self, offset: int, header: Header) -> bool:
+        """Write down that a record needs no delivery any more; a crash of the machine may forget it.
+
+        :return: whether the disk took it. If not, the next run delivers the record again, under the same name.
+        """
         waiting = self.waiting.get(header.batch.origin)
         if waiting is not None:
             waiting.add(header, -1)
             if waiting.messages <= 0:
                 del self.waiting[header.batch.origin]
+        crash_point("ack")
+        try:
+            os.pwrite(self._descriptor, DONE, offset + STATE_OFFSET)
+        except OSError:
+            return False
+        return True
 
     def bytes_of(self, device_id: int) -> int:
         """Bytes of a device's records that wait."""
@@ -187,11 +211,6 @@ class Segment:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
-
-    def remove(self) -> None:
-        """Close and delete the file."""
-        self.close()
-        self.path.unlink(missing_ok=True)
 
     def _count(self, header: Header) -> None:
         self.oldest_ms = self.oldest_ms or header.created_ms

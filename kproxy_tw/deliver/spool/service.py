@@ -1,6 +1,6 @@
 """SpoolService: keeps messages on disk that the backend has not taken yet; all disk work in a thread of its own.
 
-A message that is delivered at once never sees the disk. One that is still there after half a second is written,
+A message that is delivered at once never sees the disk. One that is still there after a quarter second is written,
 together with all others of that age, by one synchronization: so a crash loses what came in the last half second, or
 4 MiB. What memory has no room for, and what is left at a stop, lives on disk alone until it is delivered from there.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -23,13 +25,14 @@ from twisted.python.threadpool import ThreadPool
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.spool.custody import Custody, Errand
 from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
-from kproxy_tw.deliver.spool.record import BatchId, SpoolRecord
+from kproxy_tw.deliver.spool.record import SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place
 from kproxy_tw.deliver.spool.store import Spool, Stored
+from kproxy_tw.deliver.spool.tally import Books, Tally
 from kproxy_tw.status import Check
 
 COMMIT_SECONDS = 0.5
-"""How long a message may be in memory alone; and how often is written."""
+"""How long a message may be in memory alone: half of it may pass before it is written, half until the next write."""
 
 COMMIT_BYTES = 4 << 20
 """So many bytes that only the disk can keep are written at once."""
@@ -46,8 +49,9 @@ class SpoolService(Service):
     """Fits ``Keeper``; and gives messages back from the disk, see :meth:`take`.
 
     :param max_bytes: of the spool, for the status.
-    :param inherited: told how many flows are on disk from runs before this one.
+    :param inherited: told how many more flows are on disk from runs before this one.
     :param lost: told of records that will never be delivered.
+    :param books: gives the flows received so far, and those of them without a fate.
     :param wall: seconds since 1970.
     """
 
@@ -61,6 +65,7 @@ class SpoolService(Service):
         max_bytes: int,
         inherited: Callable[[int], None],
         lost: Callable[[Lost], None],
+        books: Callable[[], Books],
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._reactor = reactor
@@ -68,20 +73,26 @@ class SpoolService(Service):
         self._max_bytes = max_bytes
         self._inherited = inherited
         self._lost = lost
+        self._books = books
         self._wall = wall
+        self._instance = uuid4()
+        self._met_bug = partial(_met_bug, self.log)
+        self._booked = 0
+        self._written = Books(0, 0)
         self._custody = Custody()
         self._thread = ThreadPool(1, 1, "spool")
-        self._turns = LoopingCall(self._begin, COMMIT_SECONDS)
+        self._turns = LoopingCall(self._begin, COMMIT_SECONDS / 2)
         self._writing: Deferred[None] | None = None
         self._status = SpoolStatus()
         self._problem = ""
         self._quiet_until = 0.0
+        self._stock: Deferred[None] | None = None
         self._usable = False
         self.entered = self._custody.entered
         self.left = self._custody.left
 
     def startService(self) -> None:
-        """Open the directory. Without a disk that works the daemon goes on, from memory.
+        """Open the directory; what it holds is read meanwhile. Without a disk that works the daemon uses memory alone.
 
         :raises ConfigError: another process has it.
         """
@@ -89,21 +100,21 @@ class SpoolService(Service):
         try:
             self._spool.open()
         except OSError as problem:
-            self._failed(problem)
+            self._failed(f"messages: {problem.strerror or problem}")
             return
         self._usable = True
         self._thread.start()
-        self._status = self._spool.status()
-        if self._status.messages:
-            self._inherited(self._status.flows)
-            self.log.info(
-                "{messages} messages of {flows} flows wait on disk from before",
-                messages=self._status.messages,
-                flows=self._status.flows,
-            )
         if self._spool.quarantined:
             self.log.warn("a damaged part of the spool was set aside: {path}", path=self._spool.quarantined)
-        self._turns.start(COMMIT_SECONDS, now=False)
+        if self._spool.tallies.crash_gap:
+            self.log.warn(
+                "the last run did not end in order: up to {flows} flows that it had received were in memory alone,"
+                " beside those of its last half second",
+                flows=self._spool.tallies.crash_gap,
+            )
+        self._stock = Deferred.fromCoroutine(self._take_stock())
+        self._stock.addErrback(self._met_bug)
+        self._turns.start(COMMIT_SECONDS / 2, now=False)
 
     def stopService(self) -> Deferred[None]:
         """Write what is left, and close the directory."""
@@ -123,6 +134,7 @@ class SpoolService(Service):
             "Bytes": status.bytes if status.messages else 0,
             "OldestMs": max(0, age),
             "MaxBytes": self._max_bytes,
+            "CrashGap": self._spool.tallies.crash_gap,
         }
 
     def check(self) -> Check:
@@ -164,8 +176,9 @@ class SpoolService(Service):
     def _begin(self, age: float) -> None:
         """Write what is older than ``age`` seconds, unless a write is under way."""
         if self._writing is None and self._usable:
-            errand = self._custody.errand(self._reactor.seconds() - age)
-            if errand:
+            errand, books = self._custody.errand(self._reactor.seconds() - age), self._books()
+            if errand or books != self._written:
+                self._written = books
                 self._writing = Deferred.fromCoroutine(self._run(errand))
                 self._writing.addErrback(self._met_bug)
                 self._writing.addCallback(self._ended)
@@ -175,40 +188,74 @@ class SpoolService(Service):
         if self._custody.over_bytes >= COMMIT_BYTES and not self._problem:
             self._begin(0)
 
-    def _met_bug(self, failure: Failure) -> None:
-        self.log.failure("the spool met a bug; please report this", failure)
-
     async def _run(self, errand: Errand) -> None:
-        records = [self._record(message, message.batch) for message in errand.messages if message.batch is not None]
+        now, wall_ms = self._reactor.seconds(), round(self._wall() * 1000)
+        records = [
+            SpoolRecord(message.batch, message.flows, wall_ms - round((now - message.created) * 1000), message.body)
+            for message in errand.messages
+            if message.batch is not None
+        ]
+        refusals = self._spool.refusals
         try:
             places, lost, self._status = await self._in_thread(partial(_apply, self._spool, records, errand))
         except OSError as problem:
             self._custody.failed(errand)
-            self._failed(problem)
+            self._failed(f"messages: {problem.strerror or problem}")
             return
-        self._problem = ""
         self._tell(lost)
         self._tell(self._custody.done(errand, places))
+        await self._write_tally(synchronize=bool(records))
+        if self._spool.refusals > refusals:
+            self._failed("what has become of messages")
 
-    def _record(self, message: Message, batch: BatchId) -> SpoolRecord:
-        age = self._reactor.seconds() - message.created
-        return SpoolRecord(batch, message.flows, round((self._wall() - age) * 1000), message.body)
+    async def _write_tally(self, *, synchronize: bool) -> None:
+        """:param synchronize: see ``TallyFile.write``."""
+        tally = Tally.of(self._instance, self._wall(), self._written, self._status.flows)
+        try:
+            await self._in_thread(partial(self._spool.tallies.write, tally, synchronize=synchronize))
+        except OSError as problem:
+            self._failed(f"the tally: {problem.strerror or problem}")
+        else:
+            self._problem = ""
+
+    async def _take_stock(self) -> None:
+        """A segment at a time, so that what comes in is written in between."""
+        try:
+            more = True
+            while more:
+                more, self._status = await self._in_thread(partial(_take_stock, self._spool))
+                self._book()
+        except OSError as problem:
+            self._failed(f"messages: {problem.strerror or problem}")
+            return
+        if self._booked:
+            self.log.info("{flows} flows wait on disk from before", flows=self._booked)
+
+    def _book(self) -> None:
+        """What was found on disk is in the books before anything becomes of it."""
+        found = self._spool.inherited_flows - self._booked
+        if found:
+            self._booked += found
+            self._inherited(found)
 
     def _tell(self, lost: Sequence[Lost]) -> None:
+        self._book()
         for each in lost:
             self._lost(each)
 
-    def _failed(self, problem: OSError) -> None:
-        self._problem = f"the disk does not keep messages: {problem.strerror or problem}"
+    def _failed(self, what: str) -> None:
+        self._problem = f"the disk does not keep {what}"
         now = self._reactor.seconds()
         if now >= self._quiet_until:
             self._quiet_until = now + FAILED_LOG_SECONDS
-            self.log.error("{problem}; they stay in memory, and the oldest go when it is full", problem=self._problem)
+            self.log.error("{problem}; messages stay in memory, the oldest go when it is full", problem=self._problem)
 
     async def _stop(self) -> None:
         if not self._usable:
             return
         self._turns.stop()
+        if self._stock is not None:
+            await self._stock
         for _round in range(STOP_ROUNDS):
             self._begin(0)
             if self._writing is None:
@@ -216,7 +263,8 @@ class SpoolService(Service):
             await self._writing
         self._usable = False
         self._tell(self._custody.abandon())
-        await self._in_thread(self._spool.close)
+        tally = Tally.of(self._instance, self._wall(), self._books(), self._status.flows, ended=True)
+        await self._in_thread(partial(_close, self._spool, tally))
         self._thread.stop()
 
     def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
@@ -232,3 +280,19 @@ def _apply(
     spool.done(errand.ended)
     spool.release(errand.released)
     return places, lost, spool.status()
+
+
+def _take_stock(spool: Spool) -> tuple[bool, SpoolStatus]:
+    """One segment more. :return: whether there may be another one; what waits as far as it is known."""
+    return spool.take_stock(), spool.status()
+
+
+def _close(spool: Spool, tally: Tally) -> None:
+    """Close, with a last tally if the disk takes it."""
+    with suppress(OSError):
+        spool.tallies.write(tally, synchronize=True)
+    spool.close()
+
+
+def _met_bug(log: Logger, failure: Failure) -> None:
+    log.failure("the spool met a bug; please report this", failure)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from kproxy_tw.crashpoints import crash_point
 from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
-from kproxy_tw.deliver.spool.segment import SUFFIX, Segment, Waiting
+from kproxy_tw.deliver.spool.record import Header
+from kproxy_tw.deliver.spool.segment import SUFFIX, UNNAMED_SUFFIX, Place, Segment, Waiting
 from kproxy_tw.errors import ConfigError, MalformedInput
 
 LOCK = "lock"
@@ -18,23 +21,29 @@ class Shelf:
     """The segments by number, oldest first.
 
     :param wall: seconds since 1970; names what is set aside.
+    :ivar last_inherited: number of the last segment that was there at the start.
     :ivar damaged: places that could not be read since it was opened.
     :ivar quarantined: where the last file that could not be used was moved; empty when none was.
+    :ivar refusals: marks and deletions that the disk did not take.
     """
 
     def __init__(self, directory: Path, *, roll_bytes: int, wall: Callable[[], float]) -> None:
         self.directory = directory
+        self.last_inherited = 0
         self.damaged = 0
         self.quarantined = ""
+        self.refusals = 0
         self._roll_bytes = roll_bytes
         self._wall = wall
         self._segments: dict[int, Segment] = {}
+        self._unread: deque[Segment] = deque()
+        self._undeleted: list[Path] = []
         self._current = 0
         self._next_number = 1
         self._lock = -1
 
     def open(self) -> None:
-        """Take the directory, with what it holds.
+        """Take the directory, with what it holds; the time does not depend on how much that is.
 
         :raises ConfigError: another process has it.
         :raises OSError: it cannot be made or read.
@@ -48,15 +57,35 @@ class Shelf:
             raise ConfigError(
                 "state_dir", f"{self.directory} is in use by another process; give each its own"
             ) from None
+        for path in self.directory.glob(f"*{UNNAMED_SUFFIX}"):
+            path.unlink()
         for path in sorted(self.directory.glob(f"*{SUFFIX}")):
             self._adopt(path)
-        self._next_number = max(self._segments, default=0) + 1
+        self.last_inherited = max(self._segments, default=0)
+        self._next_number = self.last_inherited + 1
+
+    @property
+    def unread(self) -> int:
+        """Segments that were there at the start and were not read yet."""
+        return len(self._unread)
+
+    def read_one(self) -> int | None:
+        """Take stock of the oldest segment that was there at the start and was not read yet.
+
+        :return: flows that wait in it; ``None`` when all are read.
+        """
+        if not self._unread:
+            return None
+        segment = self._unread.popleft()
+        self.damaged += segment.take_stock()
+        return sum(each.flows for each in segment.waiting.values())
 
     def close(self) -> None:
         """Leave everything as it is for the next start."""
         for segment in self._segments.values():
             segment.close()
         self._segments.clear()
+        self._unread.clear()
         os.close(self._lock)
 
     def __contains__(self, number: int) -> bool:
@@ -76,6 +105,8 @@ class Shelf:
         """The segment for what comes next. :raises OSError: a new one cannot be made."""
         segment = self._segments.get(self._current)
         if segment is None or segment.end >= self._roll_bytes:
+            if segment is not None:
+                crash_point("seal")
             self._current, self._next_number = self._next_number, self._next_number + 1
             segment = Segment.create(self.directory, self._current)
             self._segments[self._current] = segment
@@ -87,14 +118,31 @@ class Shelf:
         self._current = 0
 
     def remove(self, segment: Segment) -> None:
-        """Delete a segment, whatever it holds."""
+        """Delete a segment, whatever it holds; if the disk refuses, :meth:`tidy` tries again."""
         del self._segments[segment.number]
-        segment.remove()
+        segment.close()
+        self._delete(segment.path)
+
+    def _delete(self, path: Path) -> None:
+        crash_point("delete")
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            self.refusals += 1
+            self._undeleted.append(path)
+
+    def mark_done(self, segment: Segment, offset: int, header: Header) -> None:
+        """See :meth:`Segment.mark_done`."""
+        if not segment.mark_done(offset, header):
+            self.refusals += 1
 
     def tidy(self) -> None:
         """Delete segments of which nothing waits, but not the one that is written to."""
+        undeleted, self._undeleted = self._undeleted, []
+        for path in undeleted:
+            self._delete(path)
         for segment in self:
-            if not segment.waiting and segment.number != self._current:
+            if not segment.waiting and segment.number != self._current and segment not in self._unread:
                 self.remove(segment)
 
     def recount(self, segment: Segment) -> list[Lost]:
@@ -117,6 +165,17 @@ class Shelf:
             oldest_ms=min((segment.oldest_ms for segment in self if segment.waiting), default=0),
         )
 
+    def inherited(self) -> Iterator[Place]:
+        """What waited already when the directory was opened, oldest first; read as it is asked for."""
+        for segment in self:
+            if segment.number > self.last_inherited:
+                break
+            for offset, header in segment.headers() if segment.number in self._segments else ():
+                if not header.done:
+                    yield Place(segment.number, offset)
+                if segment.number not in self._segments:
+                    break
+
     def _adopt(self, path: Path) -> None:
         try:
             segment = Segment.open(path)
@@ -126,8 +185,8 @@ class Shelf:
             self.quarantined = str(aside)
             self.damaged += 1
             return
-        self.damaged += segment.take_stock()
         self._segments[segment.number] = segment
+        self._unread.append(segment)
 
 
 def _sync(directory: Path) -> None:

@@ -1,5 +1,8 @@
 """Spool: what waits on the disk, and who has which of it.
 
+What was there at the start is read by :meth:`Spool.take_stock`, a segment at a time, so that a start takes no longer
+for a large backlog.
+
 Records come in by :meth:`Spool.append`, durable when it returns. A record is *out* while somebody tries to deliver
 it: at first from memory, where it came from; once :meth:`Spool.release` has given it up there, :meth:`Spool.take`
 hands it out from the disk, oldest first. :meth:`Spool.done` ends it. A segment without waiting records is deleted.
@@ -12,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -19,6 +23,19 @@ from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits, SpoolStatus
 from kproxy_tw.deliver.spool.record import Header, SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place, Segment
 from kproxy_tw.deliver.spool.shelf import Shelf
+from kproxy_tw.deliver.spool.tallyfile import TallyFile
+
+
+class Usage(Protocol):
+    """How full a file system is, as :func:`shutil.disk_usage` tells it."""
+
+    @property
+    def total(self) -> int:
+        """Its bytes."""
+
+    @property
+    def free(self) -> int:
+        """Those that are free."""
 
 
 @attrs.frozen
@@ -33,7 +50,9 @@ class Spool:
     """See the module. Not for more than one thread.
 
     :param wall: seconds since 1970.
-    :param free_bytes: bytes that are free where a path is.
+    :param usage: size and free bytes of the file system where a path is.
+    :ivar tallies: the file beside the segments with what the books said.
+    :ivar inherited_flows: flows found so far that waited already when it was opened.
     """
 
     def __init__(
@@ -42,16 +61,19 @@ class Spool:
         limits: SpoolLimits,
         *,
         wall: Callable[[], float],
-        free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        usage: Callable[[Path], Usage] = shutil.disk_usage,
     ) -> None:
+        self.inherited_flows = 0
         self._limits = limits
         self._wall = wall
-        self._free_bytes = free_bytes
+        self._usage = usage
         self._shelf = Shelf(directory, roll_bytes=limits.roll_bytes, wall=wall)
+        self.tallies = TallyFile(directory)
         self._out: dict[Place, Header] = {}
         self._returned: list[tuple[int, int]] = []
         self._inherited: Iterator[Place] = iter(())
         self._ahead: Place | None = None
+        self._untold: list[Lost] = []
 
     @property
     def damaged(self) -> int:
@@ -63,20 +85,42 @@ class Spool:
         """Where the last file that could not be used was moved; empty when none was."""
         return self._shelf.quarantined
 
+    @property
+    def refusals(self) -> int:
+        """Marks and deletions that the disk did not take: the next run finds these records once more."""
+        return self._shelf.refusals
+
     def open(self) -> None:
-        """Take the directory, with what it holds.
+        """Take the directory; what it holds is found by :meth:`take_stock`.
 
         :raises ConfigError: another process has it.
         :raises OSError: it cannot be made or read.
         """
         self._shelf.open()
-        self._inherited = self._inherit()
+        try:
+            self.tallies.open()
+        except OSError:
+            self._shelf.close()
+            raise
+
+    def take_stock(self) -> bool:
+        """Read one segment that was there at the start; after the last, what waits there can be taken.
+
+        :return: whether there may be more.
+        """
+        flows = self._shelf.read_one()
+        if flows is not None:
+            self.inherited_flows += flows
+            return True
+        self._inherited = self._shelf.inherited()
         self._ahead = next(self._inherited, None)
         self._shelf.tidy()
+        return False
 
     def close(self) -> None:
         """Leave everything as it is for the next start."""
         self._shelf.close()
+        self.tallies.close()
 
     def status(self) -> SpoolStatus:
         """What waits, that which is out included."""
@@ -85,17 +129,21 @@ class Spool:
     def append(self, records: Sequence[SpoolRecord]) -> tuple[list[Place | None], list[Lost]]:
         """Make records durable. They are out: their copies in memory are being delivered.
 
-        :return: where each stands, ``None`` for one that found no room; what had to give way for them.
+        :return: where each stands, ``None`` for one that found no room; what had to give way, now and before a failure.
         :raises OSError: the disk fails; none of them counts as kept, and the next call begins another segment.
         """
-        lost = self._expire()
+        lost, self._untold = [*self._untold, *self._expire()], []
         admitted: list[SpoolRecord] = []
         size = 0
         for record in records:
             if self._make_room(size + record.length, len(admitted), lost) and self._fits_device(record, size, lost):
                 admitted.append(record)
                 size += record.length
-        found = iter(self._write(admitted) if admitted else ())
+        try:
+            found = iter(self._write(admitted) if admitted else ())
+        except OSError:
+            self._untold = lost
+            raise
         kept = {id(record) for record in admitted}
         return [next(found) if id(record) in kept else None for record in records], lost
 
@@ -111,7 +159,7 @@ class Spool:
             header = self._out.pop(place, None)
             segment = self._shelf.get(place.segment)
             if header is not None and segment is not None:
-                segment.mark_done(place.offset, header)
+                self._shelf.mark_done(segment, place.offset, header)
         self._shelf.tidy()
 
     def take(self, max_bytes: int) -> tuple[list[Stored], list[Lost]]:
@@ -153,7 +201,7 @@ class Spool:
         body = segment.body(place.offset, header)
         if body is None:
             self._shelf.damaged += 1
-            segment.mark_done(place.offset, header)
+            self._shelf.mark_done(segment, place.offset, header)
             lost.append(Lost(header.batch.origin, 1, header.flows, "spool_corrupt"))
             return None
         self._out[place] = header
@@ -166,8 +214,11 @@ class Spool:
         ):
             if limits.drop_newest or len(self._shelf) < 2:
                 return False
+            while self._shelf.unread:  # nothing may be dropped that is not known
+                self.take_stock()
             lost += self._drop(next(iter(self._shelf)))
-        return self._free_bytes(self._shelf.directory) - size >= limits.free_bytes
+        usage = self._usage(self._shelf.directory)
+        return usage.free - size >= limits.floor(usage.total)
 
     def _fits_device(self, record: SpoolRecord, size: int, lost: list[Lost]) -> bool:
         device = record.batch.device_id
@@ -181,7 +232,7 @@ class Spool:
 
     def _expire(self) -> list[Lost]:
         lost: list[Lost] = []
-        if self._limits.max_age_seconds:
+        if self._limits.max_age_seconds and not self._shelf.unread:
             limit = (self._wall() - self._limits.max_age_seconds) * 1000
             # A segment goes when the one behind it is too old as well: then all of its records are.
             for segment, behind in pairwise(self._shelf):
@@ -211,20 +262,11 @@ class Spool:
             for offset, header in segment.headers():
                 out = Place(segment.number, offset) in self._out
                 if header.batch.device_id == device and not header.done and not out:
-                    segment.mark_done(offset, header)
+                    self._shelf.mark_done(segment, offset, header)
                     lost.append(Lost(header.batch.origin, 1, header.flows, "spool_full"))
             if lost:
                 return lost
         return []
-
-    def _inherit(self) -> Iterator[Place]:
-        """What waited already when the directory was opened, oldest first."""
-        for segment in self._shelf:
-            for offset, header in segment.headers() if segment.number in self._shelf else ():
-                if not header.done:
-                    yield Place(segment.number, offset)
-                if segment.number not in self._shelf:
-                    break
 
     def _next(self) -> Place | None:
         """The oldest place that may be taken; none twice."""

@@ -1,0 +1,84 @@
+"""The oracle: compares what was issued with what is in kcollect's store, flow by flow.
+
+No invention: every flow in the store was issued. Integrity: it looks as its number says. Once: no number is there
+twice. Conservation: what is missing was lost in a crash within the time that is promised, or is counted under a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import duckdb
+import numpy as np
+
+from faults.flows.numbered import BASE, Numbers, Sent, destination, octets, packets
+from faults.table import Outcome
+
+CRASH_SECONDS = 2.0
+"""What was read so long before a kill may be lost: up to 1 s until records are made a message, 0.5 s until that is
+durable, and what a busy machine adds."""
+
+
+@attrs.frozen
+class Stored:
+    """The columns of all flows in the store."""
+
+    numbers: Numbers
+    destinations: Numbers
+    octets: Numbers
+    packets: Numbers
+
+
+def stored(data: Path) -> Stored:
+    """Read the store of a kcollect that has ended, without the low-resolution copies that ``-max_big`` makes."""
+    with duckdb.connect(str(data / "kcollect.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT ipv4_src_addr, ipv4_dst_addr, in_bytes, in_pkts FROM flows WHERE NOT big ORDER BY ipv4_src_addr"
+        ).fetchnumpy()
+    number, to, size, count = (np.asarray(column).astype(np.int64) for column in rows.values())
+    return Stored(number - BASE, to, size, count)
+
+
+def judge(
+    data: Path,
+    sent: Iterable[Sent],
+    crashes: Sequence[tuple[float, float]],
+    counted: Mapping[str, int],
+    unheard: int = 0,
+) -> Outcome:
+    """Compare. :raises AssertionError: something that must hold does not.
+
+    :param crashes: from when to when was sent what a killed process may have had in memory alone, monotonic seconds.
+    :param counted: flows that were dropped by reason, as the daemons tell.
+    :param unheard: flows at most that no daemon was there to hear, or that the network lost.
+    """
+    datagrams = list(sent)
+    issued = np.concatenate([np.arange(each.first, each.first + each.count) for each in datagrams])
+    at = np.repeat([each.at for each in datagrams], [each.count for each in datagrams])
+    found = stored(data)
+    once, copies = np.unique(found.numbers, return_counts=True)
+    duplicates = int((copies - 1).sum())
+    assert not duplicates, f"{duplicates} flows are in the store twice"
+    invented = np.setdiff1d(once, issued)
+    assert not len(invented), f"{len(invented)} flows are in the store that nobody sent: {invented[:3]}"
+    wrong = (
+        (found.destinations != destination(found.numbers))
+        | (found.octets != octets(found.numbers))
+        | (found.packets != packets(found.numbers))
+    )
+    assert not wrong.any(), f"{int(wrong.sum())} flows have changed on their way"
+    missing = ~np.isin(issued, once)
+    in_crash = np.zeros(len(issued), bool)
+    for first, last in crashes:
+        in_crash |= (at >= first) & (at <= last)
+    crashed = int((missing & in_crash).sum())
+    rest = int((missing & ~in_crash).sum())
+    reasons = {reason: flows for reason, flows in counted.items() if flows}
+    known = sum(reasons.values())
+    assert known <= rest <= known + unheard, (
+        f"{rest} flows are missing, {known} of them are counted ({reasons}), {unheard} were unheard at most"
+    )
+    lost = {"crash": crashed, "unheard": rest - known} | reasons
+    return Outcome(len(issued), len(once), {reason: flows for reason, flows in lost.items() if flows}, duplicates)
