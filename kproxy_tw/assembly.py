@@ -69,7 +69,7 @@ from kproxy_tw.streams import StreamIntake
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
 from kproxy_tw.upstream.expiry import CertificateExpiry
-from kproxy_tw.upstream.observed import ObservedHosts
+from kproxy_tw.upstream.latency import Latencies
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
@@ -150,7 +150,7 @@ class KproxyAssembly:
         self._reactor = reactor
         self._offload = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self._offset = ClockOffset(time.time)
-        self._observed = ObservedHosts()
+        self._latencies = Latencies()
         self._expiry = CertificateExpiry(time.time)
         self._tls = TlsPolicy(config.tls, self._expiry)
         self._budget = ByteBudget(config.sample.max_total_bytes)
@@ -323,7 +323,7 @@ class KproxyAssembly:
             user_agent=f"kproxy/{__version__}",
             proxies=self._config.proxies,
             offset=self._offset,
-            observed=self._observed,
+            latencies=self._latencies,
         )
 
     def _refresh_service(self) -> RefreshService:
@@ -362,7 +362,7 @@ class KproxyAssembly:
             certificates=self._expiry.all,
             certificate_check=self._expiry.check,
             clock_offset=self._offset.known,
-            observed=self._observed,
+            latencies=self._latencies,
             settings=self._config.settings,
             bounded=self._limits(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -31,7 +32,7 @@ from kproxy_tw.status import (
     StreamListenerStatus,
     UnregisteredStatus,
 )
-from kproxy_tw.upstream.observed import ObservedHosts
+from kproxy_tw.upstream.latency import Latencies
 
 MINUTE = 60
 QUARTER_HOUR = 15 * 60
@@ -114,7 +115,7 @@ class Overview:
     :ivar certificates: gives until when each certificate in use is valid.
     :ivar certificate_check: looks for one that ends soon.
     :ivar clock_check: compares this machine's clock with the backend's; ``clock_offset`` says by how much it is ahead.
-    :ivar observed: what the last answers of the backend's hosts told besides.
+    :ivar latencies: how long the backend's hosts take to answer.
     :ivar settings: see ``DaemonStatus``.
     :ivar bounded: looks at what must not grow without end.
     :ivar trend: readings of the totals.
@@ -140,7 +141,7 @@ class Overview:
     certificates: Callable[[], Mapping[str, float]] = dict
     certificate_check: Callable[[], Check] | None = None
     clock_offset: Callable[[], float | None] = _unknown
-    observed: ObservedHosts = attrs.Factory(ObservedHosts)
+    latencies: Latencies = attrs.Factory(Latencies)
     settings: tuple[SettingStatus, ...] = ()
     bounded: Callable[[], Sequence[LimitStatus]] = tuple
     trend: Trend = attrs.Factory(Trend)
@@ -233,14 +234,12 @@ class Overview:
         return checks
 
     def _observed(self, endpoint: EndpointStatus, purpose: str) -> EndpointStatus:
-        seen = self.observed.of(endpoint.url)
-        if seen is None:
-            return attrs.evolve(endpoint, purpose=purpose)
+        seconds = self.latencies.of(endpoint.url)
         return attrs.evolve(
             endpoint,
             purpose=purpose,
-            latency_ms=round(1000 * seen.latency_seconds, 1),
-            certificate_expires=seen.certificate_expires,
+            latency_ms=None if seconds is None else round(1000 * seconds, 1),
+            certificate_expires=self.certificates().get(urlsplit(endpoint.url).hostname or ""),
         )
 
     def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:

@@ -22,7 +22,6 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
-from cryptography import x509
 from OpenSSL import SSL
 from service_identity import VerificationError
 
@@ -30,7 +29,7 @@ from kproxy_tw.errors import UpstreamError
 from kproxy_tw.interfaces import Answer
 from kproxy_tw.upstream.answer import HttpAnswer
 from kproxy_tw.upstream.credentials import Credentials
-from kproxy_tw.upstream.observed import Observed, ObservedHosts
+from kproxy_tw.upstream.latency import Latencies
 from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.protocol import Links
 from kproxy_tw.upstream.proxies import Proxies
@@ -112,7 +111,7 @@ class HttpsSession:
     :param tls: shared by all sessions of the process.
     :param user_agent: product and version, ``kproxy/1.0``.
     :param proxies: which hosts are reached through a proxy.
-    :param offset: is told the date of each answer; ``observed`` how long it took, and about the certificate.
+    :param offset: is told the date of each answer; ``latencies`` how long it took.
     """
 
     def __init__(
@@ -124,9 +123,9 @@ class HttpsSession:
         user_agent: str,
         proxies: Proxies = NO_PROXIES,
         offset: ClockOffset | None = None,
-        observed: ObservedHosts | None = None,
+        latencies: Latencies | None = None,
     ) -> None:
-        self._observed = observed
+        self._latencies = latencies
         self._offset = offset
         self._reactor = reactor
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **credentials.headers()}
@@ -139,11 +138,6 @@ class HttpsSession:
         self._one_at_a_time = DeferredLock()
         self._under_way: Deferred[Answer] | None = None
         self._closed = False
-
-    @property
-    def certificate(self) -> x509.Certificate | None:
-        """What the server showed that answered last; ``None`` before an answer, and for one in plain text."""
-        return self._links.certificate
 
     async def request(
         self,
@@ -211,7 +205,8 @@ class HttpsSession:
                 None if body is None else _WholeBody(body),
             )
             self._links.head_complete()
-            self._observe(url, self._reactor.seconds() - began)
+            if self._latencies is not None:
+                self._latencies.note(url, self._reactor.seconds() - began)
             _check_coding(response)
             collector.check(response.length)
             await collect(response, collector.add)
@@ -221,11 +216,6 @@ class HttpsSession:
         if self._offset is not None:
             self._offset.note(fields.get("date"))
         return HttpAnswer(status=response.code, headers=fields, body=collector.body())
-
-    def _observe(self, url: str, seconds: float) -> None:
-        if self._observed is not None:
-            expires = self._links.certificate_expires()
-            self._observed.note(url, Observed(latency_seconds=seconds, certificate_expires=expires))
 
 
 def _fail(outcome: Deferred[Answer] | None, problem: str) -> None:

@@ -17,7 +17,6 @@ from twisted.web.client import URI
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
-from cryptography import x509
 from OpenSSL import SSL
 
 from kproxy_tw.errors import UpstreamError
@@ -42,7 +41,6 @@ class Link(ProtocolWrapper):
 
     head_left: int | None = MAX_HEAD_BYTES
     tls: SSL.Connection | None = None
-    _expires: float | None = None
 
     def makeConnection(self, transport: ITransport) -> None:  # noqa: N802
         """Keep the TLS side: a transport does not give it out any more once it is closed."""
@@ -60,13 +58,6 @@ class Link(ProtocolWrapper):
                 return
             self.head_left -= len(data)
         super().dataReceived(data)
-
-    def certificate_expires(self) -> float | None:
-        """Until when the server's certificate is valid, in seconds since 1970; ``None`` on a plain connection."""
-        if self._expires is None and self.tls is not None:
-            certificate = self.tls.get_peer_certificate(as_cryptography=True)
-            self._expires = None if certificate is None else certificate.not_valid_after_utc.timestamp()
-        return self._expires
 
     def abort(self) -> None:
         """Cut the connection without waiting for the peer."""
@@ -109,12 +100,10 @@ class Links:
 
     :param proxies: which hosts are reached through a proxy.
     :ivar refusal: why the last server certificate was refused; empty if none was since :meth:`begin`.
-    :ivar certificate: what the last server to answer showed; ``None`` for one that answered in plain text.
     """
 
     def __init__(self, *, reactor: Any, tls: TlsPolicy, proxies: Proxies) -> None:
         self.refusal = ""
-        self.certificate: x509.Certificate | None = None
         self._reactor = reactor
         self._tls = tls
         self._proxies = proxies
@@ -155,12 +144,6 @@ class Links:
     def head_complete(self) -> None:
         """The answer's head is there; its body is bounded by whoever reads it."""
         self._expect(None)
-        shown = [link.tls.get_peer_certificate(as_cryptography=True) for link in self._open if link.tls is not None]
-        self.certificate = shown[-1] if shown else None
-
-    def certificate_expires(self) -> float | None:
-        """Until when the certificate of the connection in use is valid; ``None`` where there is no TLS."""
-        return next((link.certificate_expires() for link in self._open if link.tls is not None), None)
 
     def abort(self) -> None:
         """Cut every connection, and those that are being made."""

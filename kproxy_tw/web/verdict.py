@@ -12,9 +12,6 @@ from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, counted
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.text import safe_text, si_number
 
-CERTIFICATE_DAYS = 14
-"""A certificate that is valid for fewer days needs attention."""
-
 
 def verdict(snapshot: Snapshot) -> Verdict:
     """Judge the whole."""
@@ -56,9 +53,6 @@ def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Po
     for endpoint in daemon.upstream:
         if is_good(checks) and endpoint.last_error and not endpoint.connected:  # else a check has said so already
             yield Point(f"{safe_text(endpoint.url)}: {safe_text(endpoint.last_error)}", "/upstream")
-        left = None if endpoint.certificate_expires is None else (endpoint.certificate_expires - daemon.now) / 86_400
-        if left is not None and left < CERTIFICATE_DAYS:
-            yield Point(f"the certificate of {safe_text(endpoint.url)} is valid for {left:.0f} more days", "/upstream")
     drops = daemon.lately.kernel_drops
     if drops:
         text = f"{si_number(drops)} datagrams were lost in the receive buffer in the last minute: raise -rcvbuf_size"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kproxy_tw.status import DaemonStatus, EndpointStatus
+from kproxy_tw.upstream.expiry import WARN_DAYS
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, Tone, columns, facts
-from kproxy_tw.web.verdict import CERTIFICATE_DAYS
 
 MOST_OFFSET_SECONDS = 60.0
 """The backend wants a clock that is right to within a minute."""
@@ -57,7 +57,7 @@ def _endpoint(endpoint: EndpointStatus, now: float) -> Row:
         endpoint.retry_in_ms or None,
         None
         if days is None
-        else Cell(expires, under=f"{days:.0f} days left", tone="bad" if days < CERTIFICATE_DAYS else ""),
+        else Cell(expires, under=f"{days:.0f} days left", tone="bad" if days < WARN_DAYS else ""),
         endpoint.last_error,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,19 +20,15 @@ from kproxy_tw.commands.tools.diagnosis.names import addresses
 from kproxy_tw.devices.client import ApiRefused, DeviceApi
 from kproxy_tw.errors import MalformedInput, UpstreamError
 from kproxy_tw.upstream.client import HttpsSession
+from kproxy_tw.upstream.expiry import DAY, WARN_DAYS, CertificateExpiry
 from kproxy_tw.upstream.offset import MOST_SECONDS, ClockOffset
 from kproxy_tw.upstream.tls import TlsPolicy
 
 NAME_SECONDS = 10.0
 ANSWER_SECONDS = 15.0
 
-CERTIFICATE_DAYS = 14
-"""A certificate that ends sooner is worth a word."""
-
 CLOSE_SECONDS = 5.0
 """A clock that is further off is worth a word: answers say whole seconds, and take some time."""
-
-DAY = 86_400
 
 
 class BackendChecks:
@@ -46,7 +41,8 @@ class BackendChecks:
         self._config = config
         self._reactor = reactor
         self._offset = ClockOffset(time.time)
-        self._tls = TlsPolicy(config.tls)
+        self._expiry = CertificateExpiry(time.time)
+        self._tls = TlsPolicy(config.tls, self._expiry)
 
     async def findings(self) -> AsyncIterator[Finding]:
         """One after the other, as they are made."""
@@ -108,14 +104,14 @@ class BackendChecks:
             listed = await api.all_devices()
         except (UpstreamError, MalformedInput) as problem:
             if isinstance(problem, ApiRefused) and problem.credentials:
-                yield self._reached("api", url, session, problem.status)
+                yield self._reached("api", url, problem.status)
                 yield Finding("credentials", "fail", str(problem))
             else:
                 answered = isinstance(problem, ApiRefused | MalformedInput)
                 yield Finding("api", "fail", str(problem), "" if answered else self._way_out())
                 yield Finding("credentials", "skip", "not looked at, because the API gave no devices")
         else:
-            yield self._reached("api", url, session, 200)
+            yield self._reached("api", url, 200)
             yield Finding("credentials", "ok", f"taken for {self._config.credentials.email}")
             yield _devices(len(listed.devices))
         finally:
@@ -129,17 +125,17 @@ class BackendChecks:
         except UpstreamError as problem:
             return Finding("flow", "fail", str(problem), self._way_out())
         else:
-            return self._reached("flow", url, session, answer.status)
+            return self._reached("flow", url, answer.status)
         finally:
             await session.close()
 
-    def _reached(self, name: str, url: str, session: HttpsSession, status: int) -> Finding:
-        certificate = session.certificate
-        if certificate is None:
+    def _reached(self, name: str, url: str, status: int) -> Finding:
+        expires = self._expiry.all().get(urlsplit(url).hostname or "")
+        if expires is None:
             return Finding(name, "ok", f"{url} answers (HTTP {status}, plain text on this machine)")
-        days = int((certificate.not_valid_after_utc - datetime.now(UTC)).total_seconds() // DAY)
+        days = int((expires - time.time()) // DAY)
         shown = f"{url} answers (HTTP {status}), certificate verified, {days} days left"
-        if days < CERTIFICATE_DAYS:
+        if days < WARN_DAYS:
             return Finding(name, "warn", shown, "whoever runs it should renew its certificate")
         return Finding(name, "ok", shown)
 
