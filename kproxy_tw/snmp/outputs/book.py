@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from array import array
 from collections.abc import Mapping
 
 import attrs
@@ -16,6 +17,30 @@ HISTORY = 48
 
 MAX_HISTORIES = 4096
 """Interfaces of one device that have a history."""
+
+
+class RateHistory:
+    """The latest rates of one interface, as plain numbers: a thousand devices have tens of thousands of these."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values = array("d")
+
+    def add(self, point: Point) -> None:
+        """One more poll; the oldest makes room."""
+        self._values.extend(math.nan if value is None else value for value in point)
+        del self._values[: -2 * HISTORY]
+
+    def points(self) -> tuple[Point, ...]:
+        """The rates, the newest last."""
+        values = [None if math.isnan(value) else value for value in self._values]
+        return tuple(zip(values[::2], values[1::2], strict=True))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether none of so many polls as are kept brought anything."""
+        return len(self._values) == 2 * HISTORY and all(map(math.isnan, self._values))
 
 
 @attrs.define(eq=False)
@@ -38,7 +63,7 @@ class DeviceBook:
     health: DeviceHealth = attrs.field(factory=DeviceHealth)
     described: float = 0.0
     counted: float = 0.0
-    histories: dict[str, deque[Point]] = attrs.field(factory=dict)
+    histories: dict[str, RateHistory] = attrs.field(factory=dict)
     flow_rates: Mapping[int, FlowRates] = attrs.field(factory=dict)
     sums: PollSums = attrs.Factory(PollSums)
     table: InterfaceTable | None = None
@@ -69,7 +94,8 @@ class DeviceBook:
 
     def history(self, index: int) -> tuple[Point, ...]:
         """The latest rates of an interface, the newest last."""
-        return tuple(self.histories.get(self._key(index), ()))
+        known = self.histories.get(self._key(index))
+        return () if known is None else known.points()
 
     def _describe(self, reading: Reading) -> None:
         self.described = reading.started
@@ -101,11 +127,11 @@ class DeviceBook:
     def _add_points(self, counted: Mapping[str, InterfaceCounters]) -> None:
         for key in counted:
             if key not in self.histories and len(self.histories) < MAX_HISTORIES:
-                self.histories[key] = deque(maxlen=HISTORY)
-        for key, points in list(self.histories.items()):
+                self.histories[key] = RateHistory()
+        for key, history in list(self.histories.items()):
             one = counted.get(key)
-            points.append((one.in_bits_per_second, one.out_bits_per_second) if one else (None, None))
-            if all(point == (None, None) for point in points) and len(points) == HISTORY:
+            history.add((one.in_bits_per_second, one.out_bits_per_second) if one else (None, None))
+            if history.is_over:
                 del self.histories[key]
 
     def _key(self, index: int) -> str:

@@ -55,9 +55,7 @@ def _endpoint(endpoint: EndpointStatus, now: float) -> Row:
         endpoint.last_status or None,
         endpoint.latency_ms,
         endpoint.retry_in_ms or None,
-        None
-        if days is None
-        else Cell(expires, under=f"{days:.0f} days left", tone="bad" if days < WARN_DAYS else ""),
+        None if days is None else Cell(expires, under=f"{days:.0f} days left", tone="bad" if days < WARN_DAYS else ""),
         endpoint.last_error,
     )
 
