@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from markupsafe import Markup
 
 from kproxy_tw.snmp.outputs.report import camel, interface_counters
 from kproxy_tw.snmp.reading import Interface, InterfaceCounters, Reading
 from kproxy_tw.snmp.settings import SnmpTarget
 from kproxy_tw.snmp.shown import DeviceSnmp
 from kproxy_tw.snmp.status import PollerStatus
-from kproxy_tw.web.ratelines import rate_lines
+from kproxy_tw.web.tables.table import Row, Table, columns
 from kproxy_tw.web.text import moment, safe_text
 
 Document = dict[str, object]
 
-PAGE_INTERFACES = 1000
-"""Most interfaces on the page; the page says how many are left out and where they are."""
+MAX_ADDRESSES = 3
+"""Addresses of an interface in the table; JSON has them all."""
+
+MAX_UNKNOWN = 1000
+"""Interfaces of flows that SNMP does not know, in the page's list of them."""
 
 
 def polling_document(polling: PollerStatus) -> Document:
@@ -152,50 +154,80 @@ def _interface_document(one: Interface) -> Document:
     }
 
 
-@attrs.frozen(kw_only=True)
-class InterfaceRow:
-    """One interface on the page. Rates are bits per second; ``None`` until two polls have come."""
+COLUMNS = columns(
+    ("Name", "Interface"),
+    ("Index", "Index"),
+    ("Alias", "Alias"),
+    ("Addresses", "Addresses"),
+    ("State", "State"),
+    ("Speed", "Speed", "bits"),
+    ("In", "In", "bits", "By SNMP: the rate of the last poll"),
+    ("InUse", "In use", "share", "Of the speed"),
+    ("InByFlow", "In by flow", "bits", "By the flows of the same time, weighed by their sampling rates"),
+    ("Out", "Out", "bits", "By SNMP: the rate of the last poll"),
+    ("OutUse", "Out use", "share", "Of the speed"),
+    ("OutByFlow", "Out by flow", "bits", "By the flows of the same time, weighed by their sampling rates"),
+    ("Errors", "Errors/s", "number"),
+    ("Discards", "Discards/s", "number"),
+    ("History", "Last polls", "rates", "Rates in (green) and out (orange)"),
+)
 
-    index: int
-    name: str
-    alias: str
-    addresses: str
-    admin_status: int
-    oper_status: int
-    speed: int
-    in_bits: float | None = None
-    out_bits: float | None = None
-    in_use: float | None = None
-    out_use: float | None = None
-    flow_in: float | None = None
-    flow_out: float | None = None
-    errors: float | None = None
-    discards: float | None = None
-    picture: Markup
+NOTE = (
+    "The busiest first. Exporters tell of long flows late, and of a packet twice where they look at it on both"
+    " interfaces."
+)
+
+STATES = {1: "up", 2: "down", 3: "testing", 4: "unknown", 5: "dormant", 6: "absent", 7: "lower down"}
+"""``ifOperStatus`` (RFC 2863)."""
+
+SWITCHED_OFF = 2
+"""``ifAdminStatus``."""
 
 
-def _row(snmp: DeviceSnmp, index: int) -> InterfaceRow:
-    interface = snmp.interfaces.get(index) or Interface(index=index)
-    counters, flows = snmp.counters.get(index), snmp.flow_rates.get(index)
-    current = counters or InterfaceCounters(index=index)
-    return InterfaceRow(
-        index=index,
-        name=interface.name or interface.descr or current.name,
-        alias=interface.alias,
-        addresses=", ".join(one.address for one in interface.addresses[:3]),
-        admin_status=current.admin_status or interface.admin_status,
-        oper_status=current.oper_status or interface.oper_status,
-        speed=interface.speed_bps or current.speed_bps,
-        in_bits=current.in_bits_per_second,
-        out_bits=current.out_bits_per_second,
-        in_use=current.in_utilization,
-        out_use=current.out_utilization,
-        flow_in=flows.in_bits if flows else None,
-        flow_out=flows.out_bits if flows else None,
-        errors=_sum(current.per_second("in_errors"), current.per_second("out_errors")),
-        discards=_sum(current.per_second("in_discards"), current.per_second("out_discards")),
-        picture=rate_lines(snmp.histories.get(index, ())),
+def interfaces_table(snmp: DeviceSnmp, now: float) -> Table:
+    """A device's interfaces as SNMP tells of them, the busiest first. :param now: seconds since 1970."""
+    rows = [(_busy(snmp, index), index) for index in _indexes(snmp)]
+    return Table(
+        name="snmp-interfaces",
+        key="SNMPInterfaces",
+        title="Interfaces by SNMP",
+        columns=COLUMNS,
+        rows=[_row(snmp, index) for _busy_bits, index in sorted(rows)],
+        now=now,
+        note=NOTE,
     )
+
+
+def _busy(snmp: DeviceSnmp, index: int) -> float:
+    counters = snmp.counters.get(index)
+    return 0.0 if counters is None else -(counters.in_bits_per_second or 0.0) - (counters.out_bits_per_second or 0.0)
+
+
+def _row(snmp: DeviceSnmp, index: int) -> Row:
+    interface = snmp.interfaces.get(index) or Interface(index=index)
+    current = snmp.counters.get(index) or InterfaceCounters(index=index)
+    flows = snmp.flow_rates.get(index)
+    return (
+        interface.name or interface.descr or current.name,
+        index,
+        interface.alias,
+        tuple(one.address for one in interface.addresses[:MAX_ADDRESSES]),
+        _state(current.admin_status or interface.admin_status, current.oper_status or interface.oper_status),
+        interface.speed_bps or current.speed_bps or None,
+        current.in_bits_per_second,
+        current.in_utilization,
+        flows.in_bits if flows else None,
+        current.out_bits_per_second,
+        current.out_utilization,
+        flows.out_bits if flows else None,
+        _sum(current.per_second("in_errors"), current.per_second("out_errors")),
+        _sum(current.per_second("in_discards"), current.per_second("out_discards")),
+        snmp.histories.get(index, ()),
+    )
+
+
+def _state(admin: int, oper: int) -> str:
+    return "switched off" if admin == SWITCHED_OFF else STATES.get(oper, "")
 
 
 def _sum(one: float | None, other: float | None) -> float | None:
@@ -203,18 +235,13 @@ def _sum(one: float | None, other: float | None) -> float | None:
 
 
 def page_values(snmp: DeviceSnmp, now: float) -> dict[str, object]:
-    """Everything that ``snmp.html`` shows; the busiest interfaces first. :param now: seconds since 1970."""
-    rows = [_row(snmp, index) for index in _indexes(snmp)]
-    rows.sort(key=lambda row: (-((row.in_bits or 0.0) + (row.out_bits or 0.0)), row.index))
+    """What ``snmp.html`` shows besides the table of interfaces. :param now: seconds since 1970."""
     unknown = sorted(
         index for index in snmp.flow_rates if index and index not in snmp.interfaces and index not in snmp.counters
     )
     return {
         "of": snmp,
         "now": now,
-        "rows": rows[:PAGE_INTERFACES],
-        "interfaces": len(rows),
-        "omitted": max(0, len(rows) - PAGE_INTERFACES),
-        "unknown": [(index, snmp.flow_rates[index]) for index in unknown[:PAGE_INTERFACES]],
+        "unknown": unknown[:MAX_UNKNOWN],
         "cpu_per_variable": 1e6 * snmp.sums.cpu_seconds / snmp.sums.variables if snmp.sums.variables else 0.0,
     }

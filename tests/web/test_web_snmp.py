@@ -93,7 +93,7 @@ def test_the_first_page_names_the_device() -> None:
     failed = reading(error=PollError(kind=ErrorKind.NO_ANSWER, text="no answer"))
     device = sample_device(snmp=DeviceSnmp(target=TARGET, latest=failed))
     snapshot = Snapshot(sample_daemon(), [device], [], [])
-    assert any("SNMP of edge_fra1_r1: no answer" in point.text for point in verdict(snapshot).points)
+    assert any("edge_fra1_r1 is not polled well by SNMP: no answer" in point.text for point in verdict(snapshot).points)
 
 
 def test_json_of_a_device() -> None:

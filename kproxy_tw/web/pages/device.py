@@ -33,6 +33,7 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
             names_table(exporters),
             unknown_table(exporters),
             templates_table(device),
+            snmp.interfaces_table(device.snmp, daemon.now),
         ),
         facts=(_totals(device, daemon.now), _description(device, daemon.now)),
         document={"Verdict": judged.as_json(), "Device": documents.device(device)},

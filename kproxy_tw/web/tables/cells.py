@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from kproxy_tw.web.ratelines import rate_lines
 from kproxy_tw.web.sparkline import sparkline
 from kproxy_tw.web.tables.table import Cell, Column, Kind
 from kproxy_tw.web.text import duration, local_clock, percent, safe_text, si_number, utc_clock, utc_time
@@ -85,6 +86,7 @@ _SHOWN: Mapping[Kind, Callable[[Any], Markup]] = {
     "seconds": lambda value: Markup('<span title="%s s">%s</span>') % (f"{value:.10g}", duration(value)),
     "time": local_time,
     "spark": sparkline,
+    "rates": rate_lines,
 }
 
 

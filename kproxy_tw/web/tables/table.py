@@ -10,7 +10,9 @@ import attrs
 from kproxy_tw.web.encoding import plain
 from kproxy_tw.web.text import utc_time
 
-Kind = Literal["text", "count", "number", "bytes", "bits", "share", "rate", "seconds", "time", "ago", "state", "spark"]
+Kind = Literal[
+    "text", "count", "number", "bytes", "bits", "share", "rate", "seconds", "time", "ago", "state", "spark", "rates"
+]
 """How a value is shown:
 
 ``text``: as it is; a tuple is joined by commas.
@@ -19,7 +21,7 @@ Kind = Literal["text", "count", "number", "bytes", "bits", "share", "rate", "sec
 ``share``: a part of 1 in percent. ``rate``: a sampling rate, 1:n.
 ``seconds``: a duration. ``time``, ``ago``: seconds since 1970 as local time, or as time gone by.
 ``state``: a word with a mark; the cell's tone says which.
-``spark``: a sequence of numbers as a small line.
+``spark``: a sequence of numbers as a small line. ``rates``: pairs of bits per second, in and out, as two lines.
 """
 
 NUMERIC: frozenset[Kind] = frozenset({"count", "number", "bytes", "bits", "share"})
