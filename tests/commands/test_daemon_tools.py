@@ -70,7 +70,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         with proxy:
             proxy.wait_until_ready(flow + 1)
             send(flow)
-            wait_for_device(flow + 1)
+            wait_for_flow(flow + 1)
             yield Running(flags, flow + 1, collector)
 
 
@@ -82,10 +82,10 @@ def send(port: int) -> None:
         sock.sendto(datagram, ("127.0.0.1", port))
 
 
-def wait_for_device(port: int) -> None:
-    """Until kproxy shows one."""
+def wait_for_flow(port: int) -> None:
+    """Until the backend has what was sent."""
     until = time.monotonic() + SECONDS
-    while not get_json(port, "/admin/devices")["NumConnected"]:
+    while not get_json(port, "/admin/status")["Totals"]["RecordsForwarded"]:
         assert time.monotonic() < until
         time.sleep(0.1)
 

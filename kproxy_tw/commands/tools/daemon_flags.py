@@ -13,8 +13,6 @@ from kproxy_tw.commands.flags import Flag
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.reference import help_text
 
-JSON = Flag("json", "bool", "print JSON")
-
 
 def daemon_options(command: str, tool: str, description: str, arguments: Sequence[str], *extra: Flag) -> CommandOptions:
     """Read a tool's command line with the daemon's flags and environment.

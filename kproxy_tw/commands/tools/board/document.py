@@ -16,10 +16,10 @@ MARKS = {"good": "✓", "starting": "…", "attention": "!", "bad": "✕"}
 MAX_ROWS = 10_000
 
 RATES = (
-    ("received", ("RecordsReceived",)),
-    ("forwarded", ("RecordsForwarded",)),
-    ("sampled out", ("RecordsSampledOut",)),
-    ("dropped", ("RecordsDropped",)),
+    ("received", "RecordsReceived"),
+    ("forwarded", "RecordsForwarded"),
+    ("sampled out", "RecordsSampledOut"),
+    ("dropped", "RecordsDropped"),
 )
 """Of kproxy's ledger, in records per second."""
 
@@ -95,8 +95,8 @@ def rates_line(totals: Any, before: Any, elapsed: float) -> str:
     if not new or not old or elapsed <= 0:
         return ""
     parts = []
-    for name, keys in RATES:
-        rate = max(0.0, sum(_number(new.get(key)) - _number(old.get(key)) for key in keys) / elapsed)
+    for name, key in RATES:
+        rate = max(0.0, (_number(new.get(key)) - _number(old.get(key))) / elapsed)
         parts.append(f"{name} {si_number(round(rate))}/s")
     return "   ".join(parts)
 
