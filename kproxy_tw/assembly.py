@@ -17,7 +17,6 @@ from twisted.logger import Logger
 import attrs
 import numpy as np
 
-from kproxy_tw import __version__
 from kproxy_tw.clocksteps import LOOK_SECONDS as LOOK_AT_CLOCK_SECONDS
 from kproxy_tw.clocksteps import ClockSteps
 from kproxy_tw.collector.config import CollectorConfig
@@ -58,22 +57,18 @@ from kproxy_tw.reload.service import ReloadOnHangup
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
-from kproxy_tw.selfmetrics.assembly import all_readings, receivers
+from kproxy_tw.selfmetrics.assembly import all_readings, self_metrics
 from kproxy_tw.selfmetrics.config import MetricsConfig
-from kproxy_tw.selfmetrics.service import SelfMetrics
 from kproxy_tw.service import EventLog, PipelineService, ProblemLog
 from kproxy_tw.snmp.assembly import SnmpAssembly
 from kproxy_tw.snmp.config import SnmpConfig
 from kproxy_tw.status import SettingStatus
 from kproxy_tw.streams import StreamIntake
-from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.credentials import Credentials
-from kproxy_tw.upstream.expiry import CertificateExpiry
-from kproxy_tw.upstream.latency import Latencies
-from kproxy_tw.upstream.offset import ClockOffset
 from kproxy_tw.upstream.proxies import Proxies
 from kproxy_tw.upstream.regions import Endpoints
-from kproxy_tw.upstream.tls import TlsConfig, TlsPolicy
+from kproxy_tw.upstream.shared import Upstream
+from kproxy_tw.upstream.tls import TlsConfig
 from kproxy_tw.web.process import process_use
 from kproxy_tw.web.service import HealthService, WebConfig
 
@@ -149,10 +144,7 @@ class KproxyAssembly:
         self._metric_line = metric_line
         self._reactor = reactor
         self._offload = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-        self._offset = ClockOffset(time.time)
-        self._latencies = Latencies()
-        self._expiry = CertificateExpiry(time.time)
-        self._tls = TlsPolicy(config.tls, self._expiry)
+        self._upstream = Upstream(reactor, tls=config.tls, credentials=config.credentials, proxies=config.proxies)
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
         self._plans = PlanCaps(config.sample.interval_seconds, 1 / config.sample.shards)
@@ -184,9 +176,10 @@ class KproxyAssembly:
         self.inherited = Ledger()
         self.spool = self._spool_service(config.spool)
         self.letters = self._dead_letters()
+        session = self._upstream.session
         self.delivery = DeliveryService(
             reactor=reactor,
-            new_sessions=lambda: DeviceSessions(flow=self._session(), snmp=self._session(), further=self._session),
+            new_sessions=lambda: DeviceSessions(flow=session(), snmp=session(), further=session),
             url=config.endpoints.flow,
             config=config.deliver,
             offload=self._offload,
@@ -203,7 +196,7 @@ class KproxyAssembly:
         root = OrderedServices()
         for part in self._parts():
             part.setServiceParent(root)
-        reloaded = {"the certificates": self._tls.reload}
+        reloaded = {"the certificates": self._upstream.tls.reload}
         if self._config.snmp.file is not None:
             reloaded["the SNMP settings"] = self.snmp.targets.reload
         ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
@@ -220,19 +213,16 @@ class KproxyAssembly:
         backlog = [] if self.spool is None else [self._backlog(self.spool)]
         backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
         sources = (self.memory, self.pipelines, self.listener, self.stream_listener)
-        return (*backend, self._self_metrics(), *self.snmp.parts(), *sources)
-
-    def _self_metrics(self) -> SelfMetrics:
-        told = receivers(
+        metrics = self_metrics(
             self._config.metrics,
             reactor=self._reactor,
-            session=self._session(),
+            session=self._upstream.session(),
             url=self._config.endpoints.tsdb,
             offload=self._offload,
             line=self._metric_line,
+            read=partial(all_readings, self.listener, self.intake),
         )
-        read = partial(all_readings, self.listener, self.intake)
-        return SelfMetrics(reactor=self._reactor, read=read, receivers=tuple(told), wall=time.time)
+        return (*backend, metrics, *self.snmp.parts(), *sources)
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:
@@ -261,14 +251,7 @@ class KproxyAssembly:
             max_bytes=limits.max_bytes,
             inherited=self.inherited.receive,
             lost=self._lost,
-            books=self._books,
-        )
-
-    def _books(self) -> Books:
-        ledgers = [self.inherited, *self.intake.ledgers()]
-        return Books(
-            received=sum(ledger.records_received for ledger in ledgers),
-            in_flight=sum(ledger.records_in_flight for ledger in ledgers),
+            books=lambda: Books.of([self.inherited, *self.intake.ledgers()]),
         )
 
     def _dead_letters(self) -> DeadLetters | None:
@@ -285,7 +268,7 @@ class KproxyAssembly:
         return BacklogService(
             reactor=self._reactor,
             spool=spool,
-            session=self._session(),
+            session=self._upstream.session(),
             url=self._config.endpoints.flow,
             recipient=self.registry.by_id,
             knows_devices=lambda: len(self.registry) > 0,
@@ -315,23 +298,12 @@ class KproxyAssembly:
     def _lost(self, lost: Lost) -> None:
         self._ledger(lost.origin).drop(lost.reason, lost.flows)
 
-    def _session(self) -> HttpsSession:
-        return HttpsSession(
-            reactor=self._reactor,
-            tls=self._tls,
-            credentials=self._config.credentials,
-            user_agent=f"kproxy/{__version__}",
-            proxies=self._config.proxies,
-            offset=self._offset,
-            latencies=self._latencies,
-        )
-
     def _refresh_service(self) -> RefreshService:
         api = self._config.endpoints.api
         origin = f"{self._config.credentials.email} {api}"
         return RefreshService(
             reactor=self._reactor,
-            api=DeviceApi(self._session(), api, offload=self._offload),
+            api=DeviceApi(self._upstream.session(), api, offload=self._offload),
             store=DeviceStore(self._config.state_dir, origin=origin, offload=self._offload),
             registry=self.registry,
             sources=self.sources,
@@ -358,11 +330,11 @@ class KproxyAssembly:
             polling=self.snmp,
             shard=self._config.shard,
             log_lines_lost=self._log_lines_lost,
-            clock_check=self._offset.check,
-            certificates=self._expiry.all,
-            certificate_check=self._expiry.check,
-            clock_offset=self._offset.known,
-            latencies=self._latencies,
+            clock_check=self._upstream.offset.check,
+            certificates=self._upstream.expiry.all,
+            certificate_check=self._upstream.expiry.check,
+            clock_offset=self._upstream.offset.known,
+            latencies=self._upstream.latencies,
             settings=self._config.settings,
             bounded=self._limits(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +17,22 @@ from kproxy_tw.selfmetrics.config import MetricsConfig
 from kproxy_tw.selfmetrics.forms import log_lines, syslog_lines
 from kproxy_tw.selfmetrics.meters import Series
 from kproxy_tw.selfmetrics.readings import device_readings
-from kproxy_tw.selfmetrics.service import Receiver
+from kproxy_tw.selfmetrics.service import Receiver, SelfMetrics
+
+
+def self_metrics(
+    config: MetricsConfig,
+    *,
+    reactor: Any,
+    session: UpstreamSession,
+    url: str,
+    offload: Offload,
+    line: Callable[[str], None] | None,
+    read: Callable[[], dict[Series, int]],
+) -> SelfMetrics:
+    """The service that tells them. :param read: gives the counters; for the others see :func:`receivers`."""
+    told = receivers(config, reactor=reactor, session=session, url=url, offload=offload, line=line)
+    return SelfMetrics(reactor=reactor, read=read, receivers=tuple(told), wall=time.time)
 
 
 def receivers(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.task import deferLater
 
 import attrs
 
-from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, UnregisteredStatus
+
+if TYPE_CHECKING:
+    from kproxy_tw.interfaces import ProxyStatus
 
 SLICE_SECONDS = 0.003
 """For so long at most the reactor is held up at a time."""

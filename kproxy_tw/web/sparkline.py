@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-import numpy as np
 from markupsafe import Markup
 
 from kproxy_tw.web.text import si_number
@@ -22,8 +22,8 @@ def rates_of(readings: Sequence[int], seconds: float, points: int = POINTS) -> t
     :param seconds: between two readings.
     """
     step = max(1, -(-(len(readings) - 1) // points))
-    kept = np.asarray(readings, np.int64)[::-1][::step][::-1]
-    return tuple((np.maximum(np.diff(kept), 0) / (seconds * step)).tolist())
+    kept = readings[::-1][::step][::-1]
+    return tuple(max(later - earlier, 0) / (seconds * step) for earlier, later in pairwise(kept))
 
 
 def sparkline(values: Sequence[float], unit: str = "/s") -> Markup:

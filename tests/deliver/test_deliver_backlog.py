@@ -209,7 +209,7 @@ async def test_a_message_on_disk_that_is_too_large_goes_in_halves(tmp_path: Path
     assert (disk.ledger.records_in_flight, disk.ledger.balanced()) == (8, True)
     again = Disk(tmp_path)
     again.spool.startService()
-    assert again.ledger.records_in_flight == 8
+    await again.until(lambda: again.ledger.records_in_flight == 8)
     again.backlog.startService()
     await again.until(lambda: again.ledger.records_forwarded == 8)
     names = [request.headers["X-Kproxy-Batch"] for request in again.session.requests]

@@ -82,6 +82,9 @@ class SpoolService(Service):
         self._custody = Custody()
         self._thread = ThreadPool(1, 1, "spool")
         self._turns = LoopingCall(self._begin, COMMIT_SECONDS / 2)
+        self._in_thread: Callable[[Callable[[], Any]], Deferred[Any]] = partial(
+            deferToThreadPool, reactor, self._thread
+        )
         self._writing: Deferred[None] | None = None
         self._status = SpoolStatus()
         self._problem = ""
@@ -161,6 +164,7 @@ class SpoolService(Service):
         """
         if not self._usable:
             return []
+        taken: Sequence[Stored]
         taken, lost = await self._in_thread(partial(self._spool.take, max_bytes))
         self._tell(lost)
         return taken
@@ -266,10 +270,6 @@ class SpoolService(Service):
         tally = Tally.of(self._instance, self._wall(), self._books(), self._status.flows, ended=True)
         await self._in_thread(partial(_close, self._spool, tally))
         self._thread.stop()
-
-    def _in_thread(self, work: Callable[[], T]) -> Deferred[T]:
-        result: Deferred[T] = deferToThreadPool(self._reactor, self._thread, work)
-        return result
 
 
 def _apply(

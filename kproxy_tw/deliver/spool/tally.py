@@ -24,11 +24,13 @@ All numbers are in network order.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from uuid import UUID
 
 import attrs
 
 from kproxy_tw.errors import MalformedInput
+from kproxy_tw.ledger import Ledger
 from kproxy_tw.reader import unpacker
 
 MAGIC = b"KPst"
@@ -47,6 +49,14 @@ class Books:
 
     received: int
     in_flight: int
+
+    @classmethod
+    def of(cls, ledgers: Collection[Ledger]) -> Books:
+        """The sum of some ledgers."""
+        return cls(
+            received=sum(ledger.records_received for ledger in ledgers),
+            in_flight=sum(ledger.records_in_flight for ledger in ledgers),
+        )
 
 
 @attrs.frozen(kw_only=True)
