@@ -31,6 +31,7 @@ from kproxy_tw.collector.listener.service import CollectorListener, tls_options
 from kproxy_tw.collector.pages.app import Pages
 from kproxy_tw.collector.site.app import CollectorPages
 from kproxy_tw.collector.snmp.app import SnmpApp
+from kproxy_tw.collector.snmp.names import DescribedInterfaces
 from kproxy_tw.collector.snmp.store import SnmpStore
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.errors import ConfigError, MalformedInput, StoreError
@@ -210,6 +211,7 @@ class CollectorService(MultiService):
         counts, reactor = self._counts, self._reactor
         off_intake = partial(deferToThreadPool, reactor, intake)
         off_query = partial(deferToThreadPool, reactor, queries)
+        snmp = SnmpStore(self._store)
         return CollectorApp(
             credentials=credentials,
             intake=FlowIntake(
@@ -218,7 +220,7 @@ class CollectorService(MultiService):
             devices=DeviceApi(directory=directory, store=self._store, offload=off_query),
             snmp=SnmpApp(
                 directory=directory,
-                store=SnmpStore(self._store),
+                store=snmp,
                 renderer=Renderer(),
                 counts=counts,
                 offload=off_query,
@@ -229,6 +231,7 @@ class CollectorService(MultiService):
                 offload=partial(deferToThreadPool, reactor, pages),
                 problem=self._problem,
                 bgp=self._bgp_status,
+                interface_names=partial(DescribedInterfaces, snmp.interfaces),
             ),
             renderer=Renderer(),
             bgp=BgpPages(status=self._bgp_status, offload=off_query),

@@ -20,7 +20,7 @@ from kproxy_tw.errors import ConfigError, MalformedInput
 from kproxy_tw.snmp.check.text import progress_line, report, succeeded
 from kproxy_tw.snmp.config import SnmpConfig
 from kproxy_tw.snmp.inputs.service import read_snmp_file
-from kproxy_tw.snmp.inputs.targets import made_target, targets
+from kproxy_tw.snmp.inputs.targets import made_target, targets, targets_of_file
 from kproxy_tw.snmp.settings import SnmpTarget
 from kproxy_tw.snmp.status import Progress
 
@@ -114,13 +114,8 @@ async def _configured(
     """What the file names, or else the API. :raises ConfigError: neither names anything."""
     entries = read_snmp_file(config.file)
     if entries:
-        made, problems = [], {}
-        for device_id, entry in entries.items():
-            try:
-                made.append(made_target(entry, config))
-            except MalformedInput as problem:
-                problems[device_id] = str(problem)
-        return made, problems
+        of_file = targets_of_file(entries, config)
+        return of_file.polled, of_file.problems
     devices = await _devices_of_api(reactor, options)
     chosen = [device for device in devices if not config.bootstrap or device.device_id in config.bootstrap]
     result = targets(chosen, {}, config)

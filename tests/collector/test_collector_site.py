@@ -112,6 +112,32 @@ async def test_the_page_of_a_device(collector: Running) -> None:
         assert (await collector.get(path)).status == 404
 
 
+@ensureDeferred
+async def test_interfaces_have_the_names_that_snmp_tells(collector: Running) -> None:
+    """By name, else by description; in every form of traffic and of the device's page, which leads to ``/snmp``."""
+    await with_traffic(collector)
+    entries = {
+        "1": {"index": "1", "desc": "TenGigE0/0/0/1", "extra_info": {"name": "Te0/0/0/1<b>"}},
+        "2": {"index": "2", "desc": "to the core"},
+    }
+    path = "/api/internal/company/1/device/101/tags/snmp"
+    sent = await collector.request("PUT", path, json.dumps({"interface_data": entries}).encode())
+    assert sent.status == 200
+    labels = {}
+    for by in ("input", "output"):
+        query = f"by={by}&range=15m"
+        parts = (await collector.get(f"/traffic.json?{query}")).json["Parts"]
+        labels[by] = {part["Label"] for part in parts}
+        assert {row["Label"] for row in rows_of(await collector.get(f"/traffic/parts.csv?{query}"))} == labels[by]
+    assert "edge Te0/0/0/1<b>" in labels["input"]
+    assert "edge to the core" in labels["output"]
+    assert any(re.fullmatch(r"core\.two interface \d+", label) for label in labels["input"])
+    page = (await collector.get("/devices/101?range=15m")).body.decode()
+    assert "Te0/0/0/1&lt;b&gt;" in page
+    (link,) = re.findall(r'href="(/snmp/\d+)"', page)
+    assert "to the core" in (await collector.get(link)).body.decode()
+
+
 @pytest.mark.parametrize("query", ["by=x", "range=2h", "from=9&to=1", "device=%3Cb%3E", "address=%27", "rows=1e9"])
 @ensureDeferred
 async def test_a_query_without_meaning(collector: Running, query: str) -> None:

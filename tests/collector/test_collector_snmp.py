@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_twisted import ensureDeferred
 
+from kproxy_tw.collector.snmp.names import DescribedInterfaces
 from kproxy_tw.collector.snmp.parse import COUNTERS, MAX_REPORT, parse_document, parse_report
 from kproxy_tw.collector.snmp.store import KEEP_SECONDS, SnmpStore
 from kproxy_tw.collector.store import FlowStore
@@ -138,6 +139,23 @@ async def test_what_was_stored_survives_a_restart(collector: Running, tmp_path: 
     collector.service.startService()
     (device,) = await _devices(collector)
     assert device["System"]["sys_name"] == "r1"
+
+
+def test_names_of_interfaces_are_read_once_and_of_so_many_devices() -> None:
+    """A page of very many devices stays fast: those after the first hundred have no names."""
+    asked: list[int] = []
+
+    def described(device_id: int) -> list[tuple[str, float, str]]:
+        asked.append(device_id)
+        return [("1", START, '{"desc": "one", "extra_info": {"name": "ge-1"}}'), ("2", START, '{"desc": "two"}')]
+
+    names = DescribedInterfaces(described)
+    for _again in range(2):
+        assert [(names(number, 1), names(number, 2), names(number, 3)) for number in range(100)] == [
+            ("ge-1", "two", "")
+        ] * 100
+        assert names(100, 1) == ""
+    assert asked == list(range(100))
 
 
 def test_old_counters_are_swept(tmp_path: Path) -> None:

@@ -29,18 +29,14 @@ T = TypeVar("T")
 _DEVICE = re.compile("/devices/([0-9]{1,10})", re.ASCII)
 
 
-def no_interface_names(device_id: int, index: int) -> str:
-    """No interface has a name."""
-    return ""
-
-
 class CollectorPages:
     """The pages of kcollect; fits ``web.pagesite.PageSource``.
 
     :param offload: runs queries away from the reactor, a few at a time.
     :param problem: what keeps kcollect from storing, in one line; empty when nothing does.
     :param bgp: the gRPC target as it is; ``None`` where there is none.
-    :param interface_name: what is known of interfaces.
+    :param interface_names: gives what is known of interfaces at this moment; each page calls for it, and asks it in
+        the page's own thread.
     """
 
     def __init__(
@@ -50,13 +46,13 @@ class CollectorPages:
         offload: Offload,
         problem: Callable[[], str],
         bgp: Callable[[], TargetStatus | None],
-        interface_name: InterfaceName = no_interface_names,
+        interface_names: Callable[[], InterfaceName],
     ) -> None:
         self._store = store
         self._offload = offload
         self._problem = problem
         self._bgp = bgp
-        self._interface_name = interface_name
+        self._interface_names = interface_names
         self._answers = RecentAnswers()
         self._budget = Budget("pages", count=MAX_PAGES, size=MAX_PAGES)
 
@@ -81,7 +77,7 @@ class CollectorPages:
             store=self._store,
             answers=self._answers,
             totals=self._store.totals(),
-            interface_name=self._interface_name,
+            interface_name=self._interface_names(),
             bgp=self._bgp(),
             problem=self._problem(),
             now=time.time(),

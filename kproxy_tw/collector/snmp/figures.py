@@ -36,7 +36,12 @@ class InterfaceFigures:
     @property
     def name(self) -> str:
         """Its name, else its description."""
-        return str(self.entry.get("extra_info", {}).get("name") or self.entry.get("desc") or self.key)
+        return described_name(self.entry) or self.key
+
+
+def described_name(entry: Mapping[str, Any]) -> str:
+    """The name of an interface, else its description; empty where it has neither."""
+    return str(entry.get("extra_info", {}).get("name") or entry.get("desc") or "")
 
 
 def device_object(row: Row, names: Mapping[int, str], moment: Any) -> Document:

@@ -40,6 +40,17 @@ def targets(devices: Iterable[Device], entries: Mapping[int, FileEntry], config:
     return Targets(tuple(polled), problems)
 
 
+def targets_of_file(entries: Mapping[int, FileEntry], config: SnmpConfig) -> Targets:
+    """The targets of the file alone, where it is not known which devices there are."""
+    polled, problems = [], {}
+    for device_id, entry in entries.items():
+        try:
+            polled.append(made_target(entry, config))
+        except MalformedInput as problem:
+            problems[device_id] = str(problem)
+    return Targets(tuple(polled), problems)
+
+
 def made_target(entry: FileEntry, config: SnmpConfig) -> SnmpTarget:
     """The target of complete settings. :raises MalformedInput: local policy forbids its address."""
     if refusal := config.policy.refusal(entry.address):

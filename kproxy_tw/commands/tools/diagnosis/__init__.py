@@ -1,1 +1,1 @@
-"""What ``kproxy doctor`` looks at: this machine, and the way to the backend."""
+"""What ``kproxy doctor`` looks at: this machine, the way to the backend, and the agents to poll."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.commands.tools.diagnosis.finding import Finding
 from kproxy_tw.commands.tools.diagnosis.names import addresses
 from kproxy_tw.devices.client import ApiRefused, DeviceApi
+from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import MalformedInput, UpstreamError
 from kproxy_tw.upstream.client import HttpsSession
 from kproxy_tw.upstream.expiry import DAY, WARN_DAYS, CertificateExpiry
@@ -34,10 +35,12 @@ CLOSE_SECONDS = 5.0
 class BackendChecks:
     """Looks at the backend of a configuration, as kproxy itself would.
 
+    :ivar devices: of the account; ``None`` until the API has given them.
     :raises ConfigError: a certificate file cannot be used.
     """
 
     def __init__(self, config: KproxyConfig, reactor: Any) -> None:
+        self.devices: Sequence[Device] | None = None
         self._config = config
         self._reactor = reactor
         self._offset = ClockOffset(time.time)
@@ -111,6 +114,7 @@ class BackendChecks:
                 yield Finding("api", "fail", str(problem), "" if answered else self._way_out())
                 yield Finding("credentials", "skip", "not looked at, because the API gave no devices")
         else:
+            self.devices = listed.devices
             yield self._reached("api", url, 200)
             yield Finding("credentials", "ok", f"taken for {self._config.credentials.email}")
             yield _devices(len(listed.devices))

@@ -12,9 +12,11 @@ from twisted.python.failure import Failure
 
 from kproxy_tw.commands.configuration import kproxy_config
 from kproxy_tw.commands.options import CommandOptions
+from kproxy_tw.commands.tools.diagnosis.agents import AgentChecks
 from kproxy_tw.commands.tools.diagnosis.backend import BackendChecks
 from kproxy_tw.commands.tools.diagnosis.finding import Finding
 from kproxy_tw.commands.tools.diagnosis.machine import machine_findings
+from kproxy_tw.snmp.inputs.service import read_snmp_file
 
 
 class Report:
@@ -47,6 +49,7 @@ def examine(options: CommandOptions, report: Report, reactor: Any) -> None:
     """
     config = kproxy_config(options)
     checks = BackendChecks(config, reactor)
+    agents = AgentChecks(config.snmp, read_snmp_file(config.snmp.file))
     broken: list[Failure] = []
 
     async def look() -> None:
@@ -56,6 +59,8 @@ def examine(options: CommandOptions, report: Report, reactor: Any) -> None:
         for finding in machine_findings(config):
             report.add(finding)
         async for finding in checks.findings():
+            report.add(finding)
+        async for finding in agents.findings(checks.devices):
             report.add(finding)
 
     def begin() -> None:
