@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kproxy_tw.deviceintake import DeviceIntake
     from kproxy_tw.devices.session import ExporterSession
 
-INBOX_DATAGRAMS = 512
+INBOX_DATAGRAMS = 256
 """Datagrams of one exporter that wait at most, until the tick or the next one, to be walked together."""
 
 MAX_RUNS = 16

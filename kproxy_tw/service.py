@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +23,6 @@ TICK_SECONDS = 1.0
 
 TURN_SECONDS = 0.05
 """How often the service looks which devices are due, so that their work is spread over the second."""
-
-GOLDEN_SECTION = 0.6180339887498949
-"""Multiples of it, modulo 1, are spread evenly however many there are."""
 
 CONVERSION_THREADS = 1
 """One: decoding and packing hold the interpreter's lock for most of their time, so a second would not help."""
@@ -52,23 +49,19 @@ class PipelineService(Service):
         self._reactor = reactor
         self._gather = gather
         self._submit = submit
-        self._due: list[tuple[float, int, DevicePipeline]] = []
-        self._added = 0
+        self._due: deque[tuple[float, DevicePipeline]] = deque()
         self._threads = ThreadPool(CONVERSION_THREADS, CONVERSION_THREADS, name="conversion")
         self._turns = LoopingCall(self._turn)
         self._turns.clock = reactor
         self._running: set[Deferred[None]] = set()
 
     def add(self, pipeline: DevicePipeline) -> None:
-        """Tick ``pipeline`` from now on, at a moment of the second that is as far as can be from the others'."""
-        phase = 1 - self._added * GOLDEN_SECTION % 1
-        heapq.heappush(self._due, (self._reactor.seconds() + phase * TICK_SECONDS, self._added, pipeline))
-        self._added += 1
+        """Tick ``pipeline`` from now on."""
+        self._due.append((self._reactor.seconds() + TICK_SECONDS, pipeline))
 
     def remove(self, pipeline: DevicePipeline) -> None:
         """Stop ticking ``pipeline``; what waits in it stays there."""
-        self._due = [entry for entry in self._due if entry[-1] is not pipeline]
-        heapq.heapify(self._due)
+        self._due = deque(entry for entry in self._due if entry[1] is not pipeline)
 
     def startService(self) -> None:
         """Start the threads and the timer."""
@@ -84,18 +77,19 @@ class PipelineService(Service):
 
     async def _finish(self) -> None:
         await DeferredList(list(self._running))
-        for *_when, pipeline in self._due:
+        for _due, pipeline in self._due:
             self._tick(pipeline, self._reactor.seconds())
         await DeferredList(list(self._running))
-        for *_when, pipeline in self._due:
+        for _due, pipeline in self._due:
             pipeline.discard("shutdown")
         self._threads.stop()
 
     def _turn(self) -> None:
         now = self._reactor.seconds()
         while self._due and self._due[0][0] <= now:
-            due, number, pipeline = self._due[0]
-            heapq.heapreplace(self._due, (max(due, now - TURN_SECONDS) + TICK_SECONDS, number, pipeline))
+            _due, pipeline = self._due.popleft()
+            # Entries stay in the order of their times because each comes back after the same period.
+            self._due.append((now + TICK_SECONDS, pipeline))
             self._tick(pipeline, now)
 
     def _tick(self, pipeline: DevicePipeline, now: float) -> None:
