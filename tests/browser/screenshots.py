@@ -33,6 +33,9 @@ PICTURES = (
     ("kproxy-log", "kproxy", "/log", WIDE, "light", False),
     ("kproxy-tap", "kproxy", "/devices/101/tap", WIDE, "light", False),
     ("kbgp", "kbgp", "/", WIDE, "light", True),
+    ("kcollect", "kcollect", "/", WIDE, "light", True),
+    ("kcollect-traffic", "kcollect", "/traffic?by=protocol&range=15m", WIDE, "light", True),
+    ("kcollect-talkers", "kcollect", "/talkers?range=15m", WIDE, "dark", False),
 )
 
 
