@@ -15,6 +15,7 @@ from kproxy_tw.collector.site.names import InterfaceName, StoredNames
 from kproxy_tw.collector.site.sessions import ended_table, sessions_table
 from kproxy_tw.collector.site.tables import PAGE_FLOWS, devices_table, flows_table
 from kproxy_tw.collector.site.verdict import verdict
+from kproxy_tw.collector.snmp.reads import PollReads
 from kproxy_tw.collector.totals import DeviceTotals
 from kproxy_tw.collector.traffic.chart import Chart, draw, step_words
 from kproxy_tw.collector.traffic.content import asked_document, links, points_table, rows_table, whole_facts
@@ -32,12 +33,16 @@ class Moment:
     """What the pages are made of.
 
     :ivar answers: of the last moments.
+    :ivar polls: what agents say by SNMP.
+    :ivar device_names: of all devices that kcollect knows, by id.
     :ivar problem: what keeps flow from being stored; empty when nothing does.
     :ivar now: seconds since 1970.
     """
 
     store: Reads
     answers: RecentAnswers
+    polls: PollReads
+    device_names: Mapping[int, str]
     totals: tuple[DeviceTotals, ...]
     interface_name: InterfaceName
     bgp: TargetStatus | None

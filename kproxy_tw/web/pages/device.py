@@ -7,10 +7,11 @@ from typing import Any
 
 from kproxy_tw.ledger import SAMPLE_SECONDS
 from kproxy_tw.status import DaemonStatus, DeviceStatus, ExporterStatus
-from kproxy_tw.web import counters, documents, snmp
+from kproxy_tw.web import counters, documents
 from kproxy_tw.web.devicestate import problems, state_of
 from kproxy_tw.web.judgement import Point, Verdict
 from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages import snmp
 from kproxy_tw.web.pages.flows import flows_table
 from kproxy_tw.web.pages.kproxy import cap_text, cap_use, drop_reasons, fates, share_text
 from kproxy_tw.web.sparkline import rates_of
@@ -33,10 +34,20 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
             names_table(exporters),
             unknown_table(exporters),
             templates_table(device),
+            snmp.components(device.snmp.health),
             snmp.interfaces_table(device.snmp, daemon.now),
+            *counters.tables(device.sflow, daemon.now),
         ),
-        facts=(_totals(device, daemon.now), _description(device, daemon.now)),
-        document={"Verdict": judged.as_json(), "Device": documents.device(device)},
+        facts=(
+            _totals(device, daemon.now),
+            _description(device, daemon.now),
+            snmp.facts_of(device.snmp, daemon.now),
+        ),
+        document={
+            "Verdict": judged.as_json(),
+            "Totals": device.ledger.as_json(),
+            "Device": documents.device(device),
+        },
         values={
             "daemon": daemon,
             "device": device,
@@ -45,8 +56,7 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
             "fates": fates(device.ledger),
             "dropped": drop_reasons(device.ledger),
             "exporters": exporters,
-            "snmp": snmp.page_values(device.snmp, daemon.now),
-            "counters": counters.page_values(device.sflow),
+            "snmp": snmp.page_values(device.snmp),
         },
     )
 

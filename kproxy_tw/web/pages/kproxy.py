@@ -103,9 +103,13 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
 
 @attrs.frozen(kw_only=True)
 class Fate:
-    """One part of the records received: ``x`` and ``width`` are its place on a bar of 1000."""
+    """One part of the records received: ``x`` and ``width`` are its place on a bar of 1000.
+
+    :ivar counter: its name in the ledger's JSON.
+    """
 
     key: str
+    counter: str
     name: str
     records: int
     x: float
@@ -115,15 +119,15 @@ class Fate:
 def fates(ledger: Ledger) -> tuple[Fate, ...]:
     """What became of the records received, as parts that add up to all of them."""
     parts = (
-        ("forwarded", "Forwarded", ledger.records_forwarded),
-        ("sampled", "Sampled out", ledger.records_sampled_out),
-        ("dropped", "Dropped", ledger.records_dropped.total()),
-        ("flight", "In flight", ledger.records_in_flight),
+        ("forwarded", "RecordsForwarded", "Forwarded", ledger.records_forwarded),
+        ("sampled", "RecordsSampledOut", "Sampled out", ledger.records_sampled_out),
+        ("dropped", "RecordsDropped", "Dropped", ledger.records_dropped.total()),
+        ("flight", "RecordsInFlight", "In flight", ledger.records_in_flight),
     )
     result, at = [], 0.0
-    for key, name, records in parts:
+    for key, counter, name, records in parts:
         width = _BAR * records / ledger.records_received if ledger.records_received else 0.0
-        result.append(Fate(key=key, name=name, records=records, x=round(at, 2), width=round(width, 2)))
+        result.append(Fate(key=key, counter=counter, name=name, records=records, x=round(at, 2), width=round(width, 2)))
         at += width
     return tuple(result)
 

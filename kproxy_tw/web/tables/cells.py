@@ -81,6 +81,7 @@ _SHOWN: Mapping[Kind, Callable[[Any], Markup]] = {
     "number": lambda value: number(float(f"{value:.4g}") if isinstance(value, float) else value),
     "bytes": lambda value: number(value, "B"),
     "bits": lambda value: number(round(value), "bit/s"),
+    "celsius": lambda value: number(round(value, 1), "°C"),
     "share": _share,
     "rate": ratio,
     "seconds": lambda value: Markup('<span title="%s s">%s</span>') % (f"{value:.10g}", duration(value)),
