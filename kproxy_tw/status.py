@@ -216,6 +216,15 @@ class DeviceStatus:
     last_flows: FlowBatch | None = None
 
 
+@attrs.frozen
+class TapStatus:
+    """Flows of a device that were sent last. ``number``: of this look at them; another one has another."""
+
+    device_name: str
+    number: int
+    flows: FlowBatch | None
+
+
 @attrs.frozen(kw_only=True)
 class UnregisteredStatus:
     """A source address that belongs to no registered device. Times in seconds since 1970."""

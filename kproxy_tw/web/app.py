@@ -111,11 +111,11 @@ class AdminApp:
     @app.route("/admin/devices/<device_id>")
     async def admin_device(self, request: IRequest, device_id: str) -> bytes:
         """One device."""
-        device = self._status.device(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
-        if device is None:
+        describe = self._status.hold(int(device_id)) if _DEVICE_ID.fullmatch(device_id) else None
+        if describe is None:
             return answer_json(request, {"error": "no device with this id has sent flow since the start"}, 404)
         pretty = wants_pretty(request)
-        body = await self.in_turn(lambda _now: encode(documents.device(device), pretty=pretty))
+        body = await self._pages.in_thread(lambda: encode(documents.device(describe()), pretty=pretty))
         return answer(request, body, JSON)
 
     @app.route("/metrics")

@@ -98,6 +98,7 @@ def device(device: DeviceStatus) -> Document:
     return {
         **device_summary(device),
         "Sequences": [_sequence(sequence) for sequence in device.sequences],
+        "TemplatesInForce": device.template_counts.get("in_force", len(device.templates)),
         "Templates": [_template(template) for template in device.templates],
         "Counters": counters_document(device.sflow),
         "Agents": agents_document(device.sflow),

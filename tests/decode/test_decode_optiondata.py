@@ -273,5 +273,5 @@ def test_any_bytes(scopes: list[Field], fields: list[Field], body: bytes, newer:
     else:
         walk(v9(a_set(1, v9_options(300, scopes, fields)), a_set(300, body)), templates, NOW_NS)
     for (version, domain), options in templates.store.domains.items():
-        assert describe_options(version, domain, options)["domain"] == 1
+        assert describe_options(version, domain, options.held())["domain"] == 1
         assert all(rate >= 1 for rate in options.sampling.rates)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.devices.events import EventList
-from kproxy_tw.devices.exporter_status import exporter_status
+from kproxy_tw.devices.exporter_status import hold_exporters
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.sample.rates import RateInUse
 from kproxy_tw.status import ExporterStatus
@@ -28,7 +28,7 @@ def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterSt
     events = EventList(lambda _event: None)
     for number, text in enumerate(texts):
         events.add("rate_changed", text, now=float(NOW), subject=str(number))
-    return exporter_status({session.key: session}, [RateInUse(100, "sampler", 7)], events.latest())
+    return hold_exporters({session.key: session}, [RateInUse(100, "sampler", 7)], events.latest())()[0]
 
 
 def document(status: ExporterStatus) -> dict[str, Any]:

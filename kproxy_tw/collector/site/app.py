@@ -20,7 +20,7 @@ from kproxy_tw.collector.snmp.reads import PollReads
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.collector.traffic.recent import RecentAnswers
 from kproxy_tw.offload import Offload
-from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pagesite import PageRun
 
 MAX_PAGES = 8
@@ -91,7 +91,7 @@ class CollectorPages:
             problem=self._problem(),
             now=time.time(),
         )
-        return Deferred.fromCoroutine(self._in_turn(lambda: use(make(moment))))
+        return Deferred.fromCoroutine(self._in_turn(lambda: use(timed(lambda: make(moment)))))
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
         with self._budget.hold(1):

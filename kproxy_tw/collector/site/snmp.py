@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ from kproxy_tw.web.tables.choice import choice_of, view
 
 def polled_content(moment: Moment, query: Mapping[str, str]) -> PageContent:
     """``/snmp``: every device that is polled."""
-    began = time.thread_time()
     rows = moment.polls.devices()
     judged = _whole_verdict(rows, moment)
     return PageContent(
@@ -33,7 +31,6 @@ def polled_content(moment: Moment, query: Mapping[str, str]) -> PageContent:
         view=view(devices_table(rows, moment.device_names, moment.now), choice_of(query)),
         document={"Verdict": judged.as_json()},
         values={"verdict": judged, "now": moment.now},
-        cost_seconds=time.thread_time() - began,
     )
 
 
@@ -58,7 +55,6 @@ def polled_device_content(moment: Moment, device_id: int, query: Mapping[str, st
     """``/snmp/<id>``: one device; ``None`` when kcollect does not know it."""
     if device_id not in moment.device_names:
         return None
-    began = time.thread_time()
     row = next((row for row in moment.polls.devices() if row[0] == device_id), None)
     figures = interface_figures(moment.polls.interfaces(device_id), moment.polls.counters(device_id, HISTORY_POLLS))
     judged = _device_verdict(row, device_name(device_id, moment.device_names), moment.now)
@@ -74,7 +70,6 @@ def polled_device_content(moment: Moment, device_id: int, query: Mapping[str, st
             "device_id": device_id,
             "name": device_name(device_id, moment.device_names),
         },
-        cost_seconds=time.thread_time() - began,
     )
 
 

@@ -101,6 +101,20 @@ def sampling_table(samplers: dict[int, float], interfaces: dict[int, float], exp
 NO_SAMPLING = sampling_table({}, {}, 0.0)
 
 
+@attrs.frozen(kw_only=True)
+class OptionTables:
+    """The tables of a domain as they were at one moment; see :class:`DomainOptions`."""
+
+    domain_rate: float
+    samplers: Mapping[int, Sampler]
+    interface_rates: Mapping[int, float]
+    interfaces: Mapping[int, Names]
+    applications: Mapping[int, Names]
+    vrfs: Mapping[int, Names]
+    exporter: Mapping[str, str]
+    dropped: int
+
+
 @attrs.define
 class OptionRoom:
     """What option data of all exporters together may take.
@@ -168,6 +182,19 @@ class DomainOptions:
         own = {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
         whole = self._of_exporter()
         return whole.names(table) if whole is not None and not own else own
+
+    def held(self) -> OptionTables:
+        """Everything as it is now."""
+        return OptionTables(
+            domain_rate=self.sampling.domain_rate,
+            samplers=self.samplers.copy(),
+            interface_rates=self.interface_rates.copy(),
+            interfaces=self.interfaces.copy(),
+            applications=self.applications.copy(),
+            vrfs=self.vrfs.copy(),
+            exporter=self.exporter.copy(),
+            dropped=self.dropped,
+        )
 
     @property
     def rows(self) -> int:

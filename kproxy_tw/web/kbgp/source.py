@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThread
 
-import attrs
-
 from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import Check
 from kproxy_tw.web.answering import RENDER_THREADS
-from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pages import kbgp, log
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.tables.choice import choice_of
@@ -75,8 +72,6 @@ class KbgpPages:
             return self._turns.run(lambda: deferToThread(work, use, self._status.hold()))
 
         def work(use: Callable[[PageContent | None], T], moment: Callable[[], KbgpStatus]) -> T:
-            began = time.thread_time()
-            content = make(moment())
-            return use(attrs.evolve(content, cost_seconds=time.thread_time() - began))
+            return use(timed(lambda: make(moment())))
 
         return run

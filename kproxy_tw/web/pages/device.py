@@ -18,6 +18,9 @@ from kproxy_tw.web.sparkline import rates_of
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, columns, facts
 from kproxy_tw.web.text import duration, percent, safe_text
 
+SHOWN_TEMPLATES = 50
+"""Templates whose fields are listed on the page."""
+
 
 def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
     """Everything that the page shows."""
@@ -55,7 +58,7 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
             "traffic": rates_of(device.recent.readings, SAMPLE_SECONDS),
             "fates": fates(device.ledger),
             "dropped": drop_reasons(device.ledger),
-            "exporters": exporters,
+            "templates": device.templates[:SHOWN_TEMPLATES],
             "snmp": snmp.page_values(device.snmp),
         },
     )
@@ -376,5 +379,6 @@ def templates_table(device: DeviceStatus) -> Table:
             ("Fields", "Fields"),
         ),
         rows=rows,
+        total=max(len(rows), device.template_counts.get("in_force", 0)),
         empty="None: this format has none, or the exporter has not sent them yet.",
     )

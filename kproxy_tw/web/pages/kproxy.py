@@ -97,7 +97,6 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
             "fates": fates(daemon.totals),
             "dropped": drop_reasons(daemon.totals),
         },
-        cost_seconds=snapshot.cost_seconds,
     )
 
 

@@ -10,7 +10,7 @@ from kproxy_tw.snmp.shown import DeviceSnmp
 from kproxy_tw.status import shown_address
 from kproxy_tw.web.equipment import added, components_table, interface_state
 from kproxy_tw.web.snmp import indexes
-from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, columns, facts
+from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, Tone, columns, facts
 from kproxy_tw.web.text import safe_text
 
 MAX_ADDRESSES = 3
@@ -119,7 +119,7 @@ def _told(snmp: DeviceSnmp) -> Iterator[tuple[Any, ...]]:
     lost = (("failed", sending.failed), ("refused", sending.refused), ("given up", sending.displaced))
     under += [f"{count:,} {word}" for word, count in lost if count]
     under += [safe_text(sending.problem)] if sending.problem else []
-    tone = "bad" if sending.problem else ""
+    tone: Tone = "bad" if sending.problem else ""
     yield Cell(sending.reports, under="; ".join(under), tone=tone), "Reports", "Reports to the backend", "count"
 
 

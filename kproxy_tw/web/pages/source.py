@@ -10,13 +10,11 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.threads import deferToThread
 
-import attrs
-
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import DaemonStatus, DeviceStatus
 from kproxy_tw.web.answering import RENDER_THREADS
-from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pages import configuration, device, kproxy, limits, log, tap, upstream
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.snapshot import Snapshot, take_in_slices
@@ -46,6 +44,10 @@ class KproxyPages:
         """Take a snapshot and call ``make`` with it in a thread, a few at a time."""
         return self._turns.run(lambda: Deferred.fromCoroutine(self._with_snapshot(make)))
 
+    def in_thread(self, work: Callable[[], T]) -> Deferred[T]:
+        """The same without a snapshot."""
+        return self._turns.run(lambda: deferToThread(work))
+
     def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
         """See ``pagesite.PageSource``."""
         one = _DEVICE.fullmatch(path)
@@ -64,25 +66,24 @@ class KproxyPages:
 
     def _run(self, make: Callable[[Snapshot], PageContent]) -> PageRun:
         def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
-            return self.in_turn(lambda now: use(_timed(make, now)))
+            return self.in_turn(lambda now: use(timed(lambda: make(now), now.cost_seconds)))
 
         return run
 
     def _device(self, device_id: int, make: Callable[[DaemonStatus, DeviceStatus], PageContent]) -> PageRun:
         def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
-            found, daemon = self._status.device(device_id), self._status.daemon()
-            if found is None:
-                return self._turns.run(lambda: deferToThread(use, None))
-            return self._turns.run(lambda: deferToThread(lambda: use(make(daemon, found))))
+            return self._turns.run(lambda: hold(use))
+
+        def hold(use: Callable[[PageContent | None], T]) -> Deferred[T]:
+            began = time.thread_time()
+            describe, daemon = self._status.hold(device_id), self._status.daemon()
+            if describe is None:
+                return deferToThread(use, None)
+            cost = time.thread_time() - began
+            return deferToThread(lambda: use(timed(lambda: make(daemon, describe()), cost)))
 
         return run
 
     async def _with_snapshot(self, make: Callable[[Snapshot], T]) -> T:
         snapshot = await take_in_slices(self._status, self._reactor)
         return await deferToThread(make, snapshot)
-
-
-def _timed(make: Callable[[Snapshot], PageContent], now: Snapshot) -> PageContent:
-    began = time.thread_time()
-    content = make(now)
-    return attrs.evolve(content, cost_seconds=now.cost_seconds + time.thread_time() - began)
