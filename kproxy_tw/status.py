@@ -178,7 +178,8 @@ class DeviceStatus:
     :ivar recent: what it did in the last 15 minutes.
     :ivar enabled: whether its flow is to be forwarded.
     :ivar last_flows: some of those that were sent last; only in the status of a single device.
-    :ivar template_counts: templates of its sessions: ``in_force``, and ``refused``, ``evicted``, ``expired`` so far.
+    :ivar template_counts: templates of its sessions: ``in_force``, ``waiting`` (data came before them), and
+        ``refused``, ``evicted``, ``expired`` so far.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
     :ivar exporters: what is known of its exporters; only in the status of a single device.

@@ -20,7 +20,7 @@ def verdict(snapshot: Snapshot) -> Verdict:
     whole += [Point(safe_text(f"{check.name}: {check.detail}"), "#checks") for check in checks if check.warning]
     whole += _daemon_points(daemon, checks)
     if snapshot.unregistered:
-        whole.append(Point(_unregistered_text(snapshot.unregistered), "#unregistered"))
+        whole.append(Point(_unregistered_text(snapshot.unregistered, daemon.now), "#unregistered"))
     bad = [point for device in devices for point in _device_points(device, daemon.now)]
     points = [*whole, *bad]
     return Verdict(
@@ -69,8 +69,10 @@ def _clock(seconds: float, now: float) -> str:
     return strftime("%H:%M" if now - seconds < 43_200 else "%Y-%m-%d %H:%M", localtime(seconds))
 
 
-def _unregistered_text(unregistered: Sequence[UnregisteredStatus]) -> str:
+def _unregistered_text(unregistered: Sequence[UnregisteredStatus], now: float) -> str:
     sources = ", ".join(safe_text(source.source) for source in unregistered[:3])
     more = "" if len(unregistered) <= 3 else f" and {len(unregistered) - 3} more"
-    verb = "is" if len(unregistered) == 1 else "are"
-    return f"{counted(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"
+    verb, them = ("is", "it") if len(unregistered) == 1 else ("are", "them")
+    since = _clock(min(source.first_seen for source in unregistered), now)
+    what = f"{counted(len(unregistered), 'source')} {verb} not registered as a device, so nothing of {them} is forwarded"
+    return f"{what}: {sources}{more}, since {since}"

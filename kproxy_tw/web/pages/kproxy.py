@@ -11,6 +11,7 @@ import attrs
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, StreamListenerStatus, UnregisteredStatus
 from kproxy_tw.web.devicestate import TONES, problems, state_of
+from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.sparkline import rates_of
@@ -28,7 +29,9 @@ DEVICE_COLUMNS = columns(
     ("DeviceID", ""),
     ("State", "State", "state", "bad: something needs attention; its page says what"),
     ("Problems", ""),
-    ("FlowTypes", "Format"),
+    ("FlowTypes", "Format", "text", "Below it its templates, and those that data waits for"),
+    ("Templates", "", "count"),
+    ("TemplatesMissing", "", "count"),
     ("Traffic", "15 minutes", "spark", "Datagrams per second over the last 15 minutes, the newest at the right"),
     ("In1", "In1", "count", "Datagrams received in the last minute"),
     ("Out1", "Out1", "count", "Messages sent in the last minute"),
@@ -189,12 +192,15 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
     state = state_of(device, found, now)
     recent, cap = device.recent, device.cap
     sent = recent.gaps + recent.sequence_seen
+    templates, missing = (device.template_counts.get(name, 0) for name in ("in_force", "waiting"))
     return (
         Cell(device.device_name, href=f"/devices/{device.device_id}", under=f"#{device.device_id}"),
         device.device_id,
         Cell(state, tone=TONES[state], hint="; ".join(problem.text for problem in found)),
         tuple(problem.text for problem in found),
-        device.flow_types,
+        Cell(device.flow_types, under=_templates(templates, missing)),
+        templates,
+        missing,
         rates_of(recent.readings, SAMPLE_SECONDS),
         device.in1,
         device.out1,
@@ -214,6 +220,11 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
         device.ledger.records_received,
         tuple(f"{name} {length}" for name, length in device.channel_highwater.items()),
     )
+
+
+def _templates(known: int, missing: int) -> str:
+    words = [counted(known, "template")] if known else []
+    return ", ".join([*words, f"{missing} missing"] if missing else words)
 
 
 def _origin(device: DeviceStatus) -> str:
