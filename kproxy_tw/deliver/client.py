@@ -181,26 +181,55 @@ class DeviceSender:
         for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
 
+    @property
+    def queued(self) -> int:
+        """Messages without a fate, that under way included."""
+        return len(self._queue) + len(self._parking)
+
+    @property
+    def highwater(self) -> int:
+        """The most messages that ever waited."""
+        return self._queue.highwater
+
+    @property
+    def last_attempt(self) -> float:
+        """Monotonic seconds; minus infinity before the first."""
+        return self._condition.last_attempt
+
+    @property
+    def retry_in_ms(self) -> int:
+        """Until the next attempt, 0 if none is waited for."""
+        return self._pause.left_ms
+
+    def oldest_ms(self, now: float) -> int:
+        """Age of the oldest message."""
+        oldest = self._queue.oldest
+        return round((now - oldest.created) * 1000) if oldest is not None else 0
+
+    def problem(self, now: float) -> str:
+        """Why delivery counts as failing; empty while it does not."""
+        return self._condition.problem(
+            now,
+            waiting=len(self._queue),
+            attempts=self._config.failing_attempts,
+            seconds=self._config.failing_seconds,
+        )
+
     def status(self) -> SenderStatus:
         """How it fares now."""
-        now, condition, oldest = self._reactor.seconds(), self._condition, self._queue.oldest
+        now, condition = self._reactor.seconds(), self._condition
         return SenderStatus(
             url=self._url,
             connected=condition.connected,
             last_status=condition.last_status,
             last_error=condition.last_error,
             last_attempt=condition.last_attempt,
-            retry_in_ms=self._pause.left_ms,
-            queue_length=len(self._queue) + len(self._parking),
+            retry_in_ms=self.retry_in_ms,
+            queue_length=self.queued,
             queue_bytes=self._queue.bytes + self._parking.bytes,
-            queue_highwater=self._queue.highwater,
-            oldest_ms=round((now - oldest.created) * 1000) if oldest is not None else 0,
-            problem=condition.problem(
-                now,
-                waiting=len(self._queue),
-                attempts=self._config.failing_attempts,
-                seconds=self._config.failing_seconds,
-            ),
+            queue_highwater=self.highwater,
+            oldest_ms=self.oldest_ms(now),
+            problem=self.problem(now),
         )
 
     def _most_lanes(self) -> int:

@@ -45,6 +45,7 @@ def quiet(site: Site) -> Iterator[Site]:
         _wait(lambda: site.kcollect.document(f"/snmp/{POLLED}.json")["Interfaces"])
     with site.traffic.paused():
         _wait(lambda: site.kproxy.document("/index.json")["Totals"]["RecordsInFlight"] == 0)
+        _wait(lambda: site.kcollect.document("/traffic.json?range=15m")["Whole"]["Flows"] == _stored(site))
         yield site
     router.close()
 
@@ -91,7 +92,8 @@ def test_html_and_json_agree(quiet: Site, daemon: str, path: str) -> None:
 def test_csv_and_json_agree(quiet: Site, daemon: str, path: str) -> None:
     """Every CSV file that a page links to has the rows of JSON, all of them, under the same keys."""
     port: StatusPort = getattr(quiet, daemon)
-    links = set(re.findall(r'href="([^"]*\.csv[^"]*)"', page(port, path)))
+    own = re.escape(path.partition("?")[0].rstrip("/"))
+    links = set(re.findall(rf'href="({own}/[a-z-]+\.csv[^"]*)"', page(port, path)))
     before = twin(port, path)
     files = {link: _rows(port, unescape(link)) for link in links}
     after = twin(port, path)

@@ -88,7 +88,7 @@ def agrees(value: Any, text: str) -> bool:
     if isinstance(value, dict):
         value = sum(value.values())
     if isinstance(value, list):
-        if value and isinstance(value[0], float | list):
+        if any(isinstance(part, float | list) for part in value):
             return not _known(value) or len(re.findall(r"[\d.]+,[\d.]+", text)) >= len(_known(value))
         return all(agrees(part, text) for part in value)
     if isinstance(value, str):
