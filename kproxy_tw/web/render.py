@@ -7,8 +7,7 @@ and puts it where ``<div id="live_...">`` stands. See ``templates/base.html`` fo
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -45,10 +44,6 @@ FUNCTIONS: Mapping[str, object] = {
     "numeric": NUMERIC,
 }
 """Every function that the templates may use; the macros of ``macros.html`` come to them."""
-
-
-TURN = 64
-"""Pieces of text, each some dozen microseconds' work, after which other threads get their turn."""
 
 
 def harmless(value: object) -> object:
@@ -90,20 +85,10 @@ class Renderer:
         :raises jinja2.TemplateNotFound: no such template.
         :raises jinja2.UndefinedError: the template uses a name that is not in ``values``.
         """
-        return _in_turns(self._environment.get_template(template).generate(**values))
+        return self._environment.get_template(template).render(**values)
 
     def fragments(self, template: str, **values: object) -> dict[str, str]:
         """The fragments of a page, by their ids; made from the same values as the page."""
         found: Template = self._environment.get_template(template)
         context = found.new_context(values)
-        return {name: _in_turns(block(context)) for name, block in found.blocks.items() if name.startswith(LIVE)}
-
-
-def _in_turns(pieces: Iterable[str]) -> str:
-    """The whole text. The interpreter's lock is let go often: else the reactor would wait for it 5 ms each time."""
-    made = []
-    for place, piece in enumerate(pieces):
-        made.append(piece)
-        if place % TURN == 0:
-            time.sleep(0)
-    return "".join(made)
+        return {name: "".join(block(context)) for name, block in found.blocks.items() if name.startswith(LIVE)}

@@ -22,6 +22,7 @@ from kproxy_tw.collector.traffic.recent import RecentAnswers
 from kproxy_tw.offload import Offload
 from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pagesite import PageRun
+from kproxy_tw.web.turns import PageTurns
 
 MAX_PAGES = 8
 """Pages that are being made, or wait for it; the next ones get 503. With the time of a query, this bounds the wait."""
@@ -58,6 +59,7 @@ class CollectorPages:
         self._polls = polls
         self._device_names = device_names
         self._answers = RecentAnswers()
+        self._turns = PageTurns()
         self._budget = Budget("pages", count=MAX_PAGES, size=MAX_PAGES)
 
     def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
@@ -95,4 +97,4 @@ class CollectorPages:
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
         with self._budget.hold(1):
-            return await self._offload(work)
+            return await self._turns.run(lambda: self._offload(work))

@@ -7,18 +7,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import DaemonStatus, DeviceStatus
-from kproxy_tw.web.answering import RENDER_THREADS
 from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pages import configuration, device, kproxy, limits, log, tap, upstream
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.snapshot import Snapshot, take_in_slices
 from kproxy_tw.web.tables.choice import choice_of
+from kproxy_tw.web.turns import PageTurns
 
 T = TypeVar("T")
 
@@ -38,11 +38,11 @@ class KproxyPages:
         self._reactor = reactor
         self._book = book
         self._token = token
-        self._turns = DeferredSemaphore(RENDER_THREADS)
+        self._turns = PageTurns()
 
     def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
         """Take a snapshot and call ``make`` with it in a thread, a few at a time."""
-        return self._turns.run(lambda: Deferred.fromCoroutine(self._with_snapshot(make)))
+        return self._turns.run(lambda: self._with_snapshot(make))
 
     def in_thread(self, work: Callable[[], T]) -> Deferred[T]:
         """The same without a snapshot."""
