@@ -1,9 +1,9 @@
 """The pages with a thousand devices: cost and size of the first page, cost of an open one, and how long others wait.
 
 In one process, without sockets: everything from the devices' books to the bytes of the answer is the daemon's own.
-Costs are processor time. How long others wait is told twice, alone and while pages are made: as the lateness of a timer,
-which other programs on the machine make worse, and as the processor time that this process uses up from one turn of the
-reactor to the next, which they do not.
+Costs are processor time. How long others wait is told twice, alone and while pages are made: as the lateness of a
+timer, which other programs on the machine make worse, and as the processor time that this process uses up from one turn
+of the reactor to the next.
 """
 
 from __future__ import annotations

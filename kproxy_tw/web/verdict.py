@@ -74,7 +74,5 @@ def _unregistered_text(unregistered: Sequence[UnregisteredStatus], now: float) -
     more = "" if len(unregistered) <= 3 else f" and {len(unregistered) - 3} more"
     verb, them = ("is", "it") if len(unregistered) == 1 else ("are", "them")
     since = _clock(min(source.first_seen for source in unregistered), now)
-    what = (
-        f"{counted(len(unregistered), 'source')} {verb} not registered as a device, so nothing of {them} is forwarded"
-    )
-    return f"{what}: {sources}{more}, since {since}"
+    what = f"{counted(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"
+    return f"{what}; nothing of {them} is forwarded, since {since}"
