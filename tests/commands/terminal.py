@@ -17,7 +17,8 @@ class Terminal:
 
     def __init__(self, name: str, command: str) -> None:
         self._tmux = ("tmux", "-L", name, "-f", "/dev/null")
-        subprocess.run([*self._tmux, "new-session", "-d", "-x", "200", "-y", "24", command], check=True)
+        opened = [*self._tmux, "new-session", "-d", "-x", "200", "-y", "24", f"env -u COLUMNS -u LINES {command}"]
+        subprocess.run(opened, check=True)
 
     def keys(self, *keys: str) -> None:
         """Press keys."""

@@ -63,6 +63,10 @@ def test_each_device_with_snmp_settings_has_a_line(tmp_path: Path) -> None:
         refused = doctor(tmp_path, collector, *flags)
         silent.setblocking(False)
         assert silent.recv(2048)  # it was asked
+    settings.write_text(json.dumps({"devices": of_file}))
+    _status, nobody, _errors = doctor(tmp_path, collector, *flags)
+    assert [level for ((level, _advice),) in nobody.values()] == ["skip", "warn", "warn", "fail"]
+    assert "no agent answers at all" in nobody
     where = canary.address(agent)
     quiet = next(detail for detail in found if detail.startswith(f"edge9 (#9), 127.0.0.1:{port}: "))
     assert "no answer to 2 requests, 1 s each" in quiet

@@ -120,7 +120,7 @@ def agrees_between(before: Any, after: Any, text: str) -> bool:
         low, high = sorted((float(before), float(after)))
         slack = TOLERANCE * max(abs(low), abs(high))
         return any(low - slack <= number <= high + slack for number in numbers(text))
-    return before != after
+    return bool(before != after)
 
 
 def compared(html: str, before: Document, after: Document) -> Iterator[tuple[str, Any, Any, str]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable
 from typing import Any
 
 from kproxy_tw.decode.dispatch import walk
+from kproxy_tw.decode.templates.described import MAX_FIELDS
 from kproxy_tw.devices.events import EventList
 from kproxy_tw.devices.exporter_status import hold_exporters
 from kproxy_tw.devices.session import ExporterSession
@@ -20,7 +22,7 @@ from kproxy_tw.web.pages.device import content
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import take
 from tests.decode.netflow_bytes import NOW, NOW_NS, a_set, v9
-from tests.devices.test_memory_lines import taught
+from tests.devices.test_memory_lines import new_session, taught
 
 
 def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterStatus:
@@ -29,6 +31,22 @@ def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterSt
     for number, text in enumerate(texts):
         events.add("rate_changed", text, now=float(NOW), subject=str(number))
     return hold_exporters({session.key: session}, [RateInUse(100, "sampler", 7)], events.latest())()[0]
+
+
+def test_what_is_described_is_bounded_and_of_the_moment_that_was_held() -> None:
+    """Five hundred templates of fifty fields: as many as have 20,000 fields; what happens later does not show."""
+    session = new_session()
+    session.templates.begin(5000, float(NOW))
+    fields = struct.pack("!100H", *(number for field in range(50) for number in (field + 1, 4)))
+    for first in range(256, 756, 100):
+        taught_now = b"".join(struct.pack("!HH", number, 50) + fields for number in range(first, first + 100))
+        walk(v9(a_set(0, taught_now), seconds=NOW), session.templates, NOW_NS)
+    describe = hold_exporters({session.key: session}, [], [])
+    session.templates.store.clear()
+    status, templates = describe()
+    assert status.sessions[0]["templates"] == 500
+    assert len(templates) == MAX_FIELDS // 50
+    assert [template["id"] for template in templates] == list(range(256, 256 + 400))
 
 
 def document(status: ExporterStatus) -> dict[str, Any]:
