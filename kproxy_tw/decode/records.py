@@ -58,7 +58,7 @@ class RecordSet:
 
     layout: RecordLayout
     count: int
-    body: bytes
+    body: bytes | memoryview
     clock: PacketClock
     starts: Starts = ()
     sampling: int = 0
