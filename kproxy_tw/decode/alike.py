@@ -113,12 +113,21 @@ class Group:
         heads, positions = self.heads[rows], self.positions[rows]
         first = self.header.layout.itemsize
         each = (self.size - first) // template.flow_length
-        body = joined.cut(positions, first, each * template.flow_length)
+        inside = np.arange(first, first + each * template.flow_length, template.flow_length, dtype=np.int32)
+        starts: npt.NDArray[np.int32] = joined.starts[positions].astype(np.int32)[:, None] + inside
         uptime = heads["uptime"] if self.header.version == 9 else np.zeros(len(heads))
         export_ms = heads["seconds"].astype(np.int64) * 1000
         clock = PacketClock(export_ms, uptime.astype(np.int64), joined.received_ns[positions])
         count = each * len(heads)
-        records_of = RecordSet(template.layout, count, body, clock, datagrams=len(heads), domain=template.domain)
+        records_of = RecordSet(
+            template.layout,
+            count,
+            joined.data,
+            clock,
+            starts.reshape(-1),
+            datagrams=len(heads),
+            domain=template.domain,
+        )
         return Walk(self.header.flow_type, [records_of], count)
 
 
