@@ -34,19 +34,20 @@ def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterSt
 
 
 def test_what_is_described_is_bounded_and_of_the_moment_that_was_held() -> None:
-    """Five hundred templates of fifty fields: as many as have 20,000 fields; what happens later does not show."""
-    session = new_session()
-    session.templates.begin(5000, float(NOW))
-    fields = struct.pack("!100H", *(number for field in range(50) for number in (field + 1, 4)))
-    for first in range(256, 756, 100):
-        taught_now = b"".join(struct.pack("!HH", number, 50) + fields for number in range(first, first + 100))
-        walk(v9(a_set(0, taught_now), seconds=NOW), session.templates, NOW_NS)
-    describe = hold_exporters({session.key: session}, [], [])
-    session.templates.store.clear()
+    """A thousand templates of thirty fields: as many as have 20,000 fields; what happens later does not show."""
+    sessions = {"192.0.2.1": new_session(), "192.0.2.2": new_session()}
+    fields = struct.pack("!60H", *(number for _field in range(30) for number in (1, 4)))
+    for session in sessions.values():
+        session.templates.begin(5000, float(NOW))
+        for first in range(256, 756, 100):
+            content = b"".join(struct.pack("!HH", number, 30) + fields for number in range(first, first + 100))
+            walk(v9(a_set(0, content), seconds=NOW), session.templates, NOW_NS)
+    describe = hold_exporters(sessions, [], [])
+    for session in sessions.values():
+        session.templates.store.clear()
     status, templates = describe()
-    assert status.sessions[0]["templates"] == 500
-    assert len(templates) == MAX_FIELDS // 50
-    assert [template["id"] for template in templates] == list(range(256, 256 + 400))
+    assert [session["templates"] for session in status.sessions] == [500, 500]
+    assert [template["id"] for template in templates] == [*range(256, 756), *range(256, 256 + MAX_FIELDS // 30 - 500)]
 
 
 def document(status: ExporterStatus) -> dict[str, Any]:
