@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kproxy_tw.status import SflowStatus, SourceStatus
-from kproxy_tw.web.equipment import added
+from kproxy_tw.web.equipment import SWITCHED_OFF, added, interface_state
 from kproxy_tw.web.tables.table import Cell, Row, Table, columns
 from kproxy_tw.web.text import safe_text, utc_time
 
@@ -147,12 +147,12 @@ def interfaces_table(sflow: SflowStatus, now: float) -> Table:
 def _row(source: SourceStatus) -> Row:
     record, rates = source.records["Interface"], source.rates.get("Interface", {})
     status, speed, index = (record.get(name, 0) for name in ("Status", "Speed", "Index"))
-    up = isinstance(status, int) and bool(status & OPER_UP)
+    bits = status if isinstance(status, int) else 0
     return (
         interface_name(source) or None,
         index if isinstance(index, int) and index else source.index,
         source.agent,
-        Cell("up" if up else "down", tone="on" if up else "off"),
+        interface_state(1 if bits & ADMIN_UP else SWITCHED_OFF, 1 if bits & OPER_UP else 2),
         speed if isinstance(speed, int) and speed else None,
         rates.get("InBitsPerSecond"),
         rates.get("InUtilization"),

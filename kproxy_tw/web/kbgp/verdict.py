@@ -52,6 +52,8 @@ def _points(kbgp: KbgpStatus) -> Iterator[Point]:
     if kbgp.denied:
         listed = ", ".join(entry.device_ip for entry in kbgp.denied[:3])
         more = f" and {len(kbgp.denied) - 3} more" if len(kbgp.denied) > 3 else ""
-        yield Point(safe_text(f"the backend does not know {listed}{more}"), "#denied")
+        them = "its address" if len(kbgp.denied) == 1 else "their addresses"
+        text = f"the backend does not know {listed}{more}: register {them} for BGP at a device"
+        yield Point(safe_text(text), "#denied")
     if kbgp.signatures is not None and kbgp.signatures.problem:
         yield Point(safe_text(f"TCP MD5: {kbgp.signatures.problem}"), "#md5")

@@ -13,6 +13,9 @@ MOST_OFFSET_SECONDS = 60.0
 
 DAY = 86_400
 
+NOT_KNOWN = "no device has the address"
+"""What the device list means by 404: it was asked whose an unregistered source is."""
+
 
 def content(snapshot: Snapshot) -> PageContent:
     """Everything that the page shows."""
@@ -47,16 +50,16 @@ def _endpoints(daemon: DaemonStatus) -> Table:
 
 def _endpoint(endpoint: EndpointStatus, now: float) -> Row:
     word, tone = _state(endpoint)
-    expires = endpoint.certificate_expires
+    expires, problem = endpoint.certificate_expires, endpoint.last_error
     days = None if expires is None else (expires - now) / DAY
     return (
         Cell(endpoint.url, under=endpoint.purpose),
         Cell(word, tone=tone),
-        endpoint.last_status or None,
+        Cell(endpoint.last_status or None, under=NOT_KNOWN if endpoint.last_status == 404 and not problem else ""),
         endpoint.latency_ms,
         endpoint.retry_in_ms or None,
         None if days is None else Cell(expires, under=f"{days:.0f} days left", tone="bad" if days < WARN_DAYS else ""),
-        endpoint.last_error,
+        problem,
     )
 
 
@@ -89,7 +92,13 @@ def _delivery(daemon: DaemonStatus) -> Facts:
             "Bytes waiting",
             "bytes",
         ),
-        (spool.get("OldestMs", 0) / 1000, "OldestSeconds", "The oldest waits for", "seconds"),
+        (
+            spool.get("OldestMs", 0) / 1000,
+            "OldestSeconds",
+            "The oldest waits, at most",
+            "seconds",
+            "On disk: by the age of its file",
+        ),
         (
             None if offset is None else Cell(round(offset, 1), under=side, tone="bad" if wrong else ""),
             "ClockOffsetSeconds",
