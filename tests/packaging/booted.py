@@ -136,10 +136,6 @@ class Booted:
         assert ended.returncode == 0 or not check, f"{' '.join(command)}: {ended.returncode}\n{ended.stdout}"
         return ended.stdout
 
-    def shell(self, lines: str) -> str:
-        """Run lines as a person would type them."""
-        return self.run("sh", "-euc", lines)
-
     def show(self, unit: str, name: str) -> str:
         """Give a property of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
