@@ -76,12 +76,12 @@ class Booted:
     def __enter__(self) -> Self:
         self._group.mkdir()
         unshare = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child=KILL"]
+        system = self.space.prefix(*unshare, "sh", "-c", ENTER, "sh", str(self.root))
         join = f'echo $$ > "{self._group}/cgroup.procs"; exec "$@"'
-        command = ["sh", "-c", join, "sh", *unshare, "sh", "-c", ENTER, "sh", str(self.root)]
         self._log = self.root.with_suffix(".console")
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                self.space.prefix(*command), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                ["sh", "-euc", join, "sh", *system], stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         try:
             eventually(self._is_up, "systemd is not up")

@@ -39,12 +39,12 @@ def make_root(folder: Path, suite: str = SUITE) -> Path:
     return folder
 
 
-def build(folder: Path, *suite: str) -> Path:
+def build(folder: Path, *root: Path) -> Path:
     """Build the packages into a folder; quickly, so they are larger than those that are released.
 
-    :param suite: for another release than that of this machine.
+    :param root: the tarball of another release than that of this machine.
     """
-    run(str(source.ROOT / "packaging/build_deb"), str(folder), *suite, DEB_BUILD_OPTIONS="quick")
+    run(str(source.ROOT / "packaging/build_deb"), str(folder), *map(str, root), DEB_BUILD_OPTIONS="quick")
     return folder
 
 

@@ -35,6 +35,9 @@ NET_BIND_SERVICE, NET_RAW = 1 << 10, 1 << 13
 FILTERED = 2
 """``SECCOMP_MODE_FILTER``."""
 
+SERVICES = ("kproxy", "kcollect", "kbgp")
+#: A system call that the unit's filter does not allow ends the daemon; nothing is refused and then done without.
+STRICT = "[Service]\nSystemCallErrorNumber=kill\n"
 TOKEN, KEY = "canary-token", "canary-md5-key"
 #: Stands for the person at the editor.
 EDITOR = f"""#!/bin/sh
@@ -57,6 +60,10 @@ class Machine(Booted):
         editor.write_text(EDITOR)
         editor.chmod(0o755)
 
+        for unit in SERVICES:
+            folder = root / f"etc/systemd/system/{unit}.service.d"
+            folder.mkdir()
+            (folder / "strict.conf").write_text(STRICT)
         # Nobody is there to say yes.
         (root / "etc/apt/apt.conf.d/90yes").write_text('APT::Get::Assume-Yes "true";\n')
 
@@ -104,7 +111,7 @@ def suite(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def packages(suite: str, debs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the packages of the release."""
-    return debs if suite == roots.SUITE else roots.build(tmp_path_factory.mktemp(suite), suite)
+    return debs if suite == roots.SUITE else roots.build(tmp_path_factory.mktemp(suite), roots.tarball(suite))
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +219,20 @@ def version(packages: Path) -> str:
     return roots.package(packages, "kproxy").name.split("_")[1]
 
 
+@LONG
+def test_watchdog_and_reload(machine: Machine) -> None:
+    """A kproxy that hangs is ended and started again; certificates are read again without a restart."""
+    before = machine.show("kproxy", "MainPID")
+    machine.run("systemctl", "reload", "kproxy")
+    assert machine.show("kproxy", "MainPID") == before
+    (machine.root / "etc/systemd/system/kproxy.service.d/short.conf").write_text("[Service]\nWatchdogSec=4\n")
+    machine.shell("systemctl daemon-reload; systemctl restart kproxy")
+    restarts = machine.show("kproxy", "NRestarts")
+    machine.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", "kproxy")
+    eventually(lambda: machine.show("kproxy", "NRestarts") != restarts, "the watchdog has noticed")
+    eventually(lambda: machine.show("kproxy", "SubState") == "running", "kproxy runs again")
+
+
 def test_signed_session_through_the_units(machine: Machine, tmp_path: Path) -> None:
     """A router with an MD5 key peers with kbgp on port 179; its routes come out of kcollect's BGP daemon.
 
@@ -268,8 +289,10 @@ def test_purged_while_running(machine: Machine) -> None:
     for name in ("kproxy.socket", "kproxy", "kbgp", "kcollect"):
         assert machine.show(name, "ActiveState") in ("inactive", "failed")
     assert get_refused(machine)
-    shutil.rmtree(machine.root / "etc/kcollect")  # these two are the tests' own
+    shutil.rmtree(machine.root / "etc/kcollect")  # these are the tests' own
     (machine.root / "etc/credstore/kentik.token").unlink()
+    for unit in SERVICES:
+        shutil.rmtree(machine.root / f"etc/systemd/system/{unit}.service.d")
     left = [
         path for place in ("etc", "usr", "var") for path in (machine.root / place).rglob("*") if NAMES.search(path.name)
     ]
