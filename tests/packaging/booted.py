@@ -41,6 +41,7 @@ mount -t tmpfs -o mode=755 tmpfs run
 mkdir -p .outside
 pivot_root . .outside
 umount -l /.outside
+mount --make-rshared /
 exec env -i container=test PATH={PATH} {SYSTEMD} --unit=multi-user.target --show-status=no --log-target=journal
 """
 

@@ -44,7 +44,7 @@ HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-
 pytestmark = [
     LONG,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
-    pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman"),
+    pytest.mark.skipif(None in (shutil.which("podman"), shutil.which("runc")), reason="needs podman and runc"),
 ]
 
 
@@ -54,6 +54,8 @@ class Engine:
     def __init__(self, folder: Path, space: Namespace) -> None:
         self.space = space
         self._options = [f"--root={folder}/root", f"--runroot={folder}/run", "--cgroup-manager=cgroupfs"]
+        # crun, the other one, refuses machines with both kinds of control groups.
+        self._options += ["--runtime=runc"]
         self._options += ["--events-backend=file", f"--tmpdir={folder}/files"]
 
     def run(self, *arguments: str | Path, inside: bool = False) -> str:
