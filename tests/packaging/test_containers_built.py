@@ -79,7 +79,7 @@ class Engine:
         """Do what the head of the Dockerfile says, with more options and flags."""
         variables = ("-e", "KENTIK_API_EMAIL", "-e", "KENTIK_API_TOKEN")
         volume = () if name == "kbgp" else ("-v", f"{name}:/var/lib/{name}")
-        host = ("--name", name, "-d", "--net=host", "--cgroups=disabled")
+        host = ("--name", name, "-d", "--net=host")
         self.run("run", *host, *variables, *volume, *options, f"kproxy_tw/{name}", *flags, inside=True)
 
     def is_healthy(self, name: str) -> bool:

@@ -36,9 +36,10 @@ FILTERED = 2
 """``SECCOMP_MODE_FILTER``."""
 
 SERVICES = ("kproxy", "kcollect", "kbgp")
-#: A system call that the filter does not allow ends the daemon: nothing is refused that it then does without. NumPy's
-#: mbind is the exception; it only asks the kernel to spread memory over processors.
-STRICT = "[Service]\nSystemCallErrorNumber=kill\nSystemCallFilter=mbind\n"
+#: A system call that the filter does not allow ends the daemon: nothing is refused that it then does without. The
+#: exceptions are mbind (NumPy's OpenBLAS, which spreads memory over processors) and setfsuid (readline, before it opens
+#: a file that it does not get either).
+STRICT = "[Service]\nSystemCallErrorNumber=kill\nSystemCallFilter=mbind setfsuid\n"
 TOKEN, KEY = "canary-token", "canary-md5-key"
 #: Stands for the person at the editor.
 EDITOR = f"""#!/bin/sh
