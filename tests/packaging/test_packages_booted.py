@@ -32,6 +32,7 @@ FLOW, HEALTH, COLLECTOR, BGP_STATUS = 9995, 9996, 20080, 20920
 NET_BIND_SERVICE, NET_RAW = 1 << 10, 1 << 13
 """``linux/capability.h``."""
 
+START_SECONDS = 150.0
 FILTERED = 2
 """``SECCOMP_MODE_FILTER``."""
 
@@ -79,6 +80,14 @@ class Machine(Booted):
         folder.mkdir(parents=True)
         for name in roots.PACKAGES:
             shutil.copy(roots.package(packages, name), folder)
+
+    def wait_running(self, unit: str) -> None:
+        """Wait until a unit has reported that it is ready. :raises AssertionError: with what it says instead."""
+        try:
+            eventually(lambda: self.show(unit, "SubState") == "running", f"{unit} runs", START_SECONDS)
+        except AssertionError as late:
+            status = self.run("systemctl", "status", unit, check=False)
+            raise AssertionError(f"{late}\n{status}\n{self.journal(unit)[-4000:]}") from None
 
     def ask(self, port: int, path: str) -> Any:
         """GET a JSON document inside; ``None`` while nobody answers."""
@@ -196,12 +205,12 @@ def test_flow_comes_through_kills_and_an_upgrade(machine: Machine, packages: Pat
         eventually(lambda: machine.stored() > 0, "flows in kcollect")
         before = machine.show("kproxy", "MainPID")
         machine.shell("apt install ./newer/kproxy*.deb ./newer/kcollect_*.deb")
-        eventually(lambda: machine.show("kproxy", "SubState") == "running", "kproxy runs again")
-        after = machine.show("kproxy", "MainPID")
-        assert after != before
+        machine.wait_running("kproxy")
+        assert machine.show("kproxy", "MainPID") != before
         assert sample.read_text() == changed
         machine.run("systemctl", "kill", "--signal=KILL", "--kill-whom=main", "kcollect")
-        eventually(lambda: get_ready(machine, "kcollect"), "kcollect is back")
+        eventually(lambda: machine.show("kcollect", "NRestarts") != "0", "systemd starts kcollect again")
+        machine.wait_running("kcollect")
     eventually(lambda: machine.ledger() is not None and not machine.ledger()["RecordsInFlight"], "nothing under way")
     ledger = machine.ledger()
     assert (ledger["KernelDrops"], ledger["SequenceGaps"], sum(ledger["RecordsDropped"].values())) == (0, 0, 0)
@@ -209,11 +218,6 @@ def test_flow_comes_through_kills_and_an_upgrade(machine: Machine, packages: Pat
     eventually(lambda: machine.stored() >= expected, f"{expected} flows of {sending.flows}; {ledger}")
     assert machine.stored() == expected
     assert TOKEN not in machine.journal("kproxy")
-
-
-def get_ready(machine: Machine, unit: str) -> bool:
-    """Whether a unit runs and was started more than once."""
-    return machine.show(unit, "NRestarts") != "0" and machine.show(unit, "SubState") == "running"
 
 
 def version(packages: Path) -> str:
@@ -232,7 +236,7 @@ def test_watchdog_and_reload(machine: Machine) -> None:
     restarts = machine.show("kproxy", "NRestarts")
     machine.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", "kproxy")
     eventually(lambda: machine.show("kproxy", "NRestarts") != restarts, "the watchdog has noticed")
-    eventually(lambda: machine.show("kproxy", "SubState") == "running", "kproxy runs again")
+    machine.wait_running("kproxy")
 
 
 def test_signed_session_through_the_units(machine: Machine, tmp_path: Path) -> None:
