@@ -13,10 +13,11 @@
 #   make proto   what protoc generates from .proto files, anew
 #   make wheel   dist/*.whl
 #   make docs    the pages, build/docs/index.html
-#   make deb     Debian packages with SBOM and checksums, dist/deb; make rpm: RPM packages, dist/rpm
+#   make deb     Debian packages with SBOM and checksums, dist/deb (SUITE=trixie for another release, as root)
+#   make rpm     RPM packages, dist/rpm
 #   make sbom    what the packages carry, as CycloneDX: dist/sbom.json
 #   make requirements     packaging/requirements.txt anew: every library pinned by version and hashes
-#   make packages-check   builds, lintian, piuparts, rpm, two builds equal: minutes; needs root
+#   make packages-check   builds, lintian, piuparts, rpm, containers, Debian 13, two builds equal: minutes; needs root
 
 PYTHON ?= python3
 VENV := .venv
@@ -85,7 +86,7 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 deb: sbom
-	packaging/build_deb dist/deb
+	packaging/build_deb dist/deb $(SUITE)
 	cp dist/sbom.json dist/deb && cd dist/deb && sha256sum sbom.json >> SHA256SUMS
 
 rpm: sbom
