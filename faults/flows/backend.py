@@ -42,7 +42,7 @@ def away(directory: Path, chance: random.Random, seconds: float = OUTAGE_SECONDS
         gate.trick = tricks.status(503)
         began = time.monotonic()
         time.sleep(seconds)
-        attempts = [at for at in gate.met if at > began + FIRST_RETRIES_SECONDS]
+        attempts = [each.at for each in gate.met if each.at > began + FIRST_RETRIES_SECONDS]
         _spread(attempts, began)
         assert made.on_disk() > 0, "nothing is on disk"
         gate.trick = tricks.Request.forward

@@ -14,11 +14,12 @@ import duckdb
 import numpy as np
 
 from faults.flows.numbered import BASE, Numbers, Sent, destination, octets, packets
+from faults.flows.reading import Crash
 from faults.table import Outcome
 
 CRASH_SECONDS = 2.0
-"""What was read so long before a kill may be lost: up to 1 s until records are made a message, 0.5 s until that is
-durable, and what a busy machine adds."""
+"""What a process has read so long before it is killed may be lost: up to 1 s until records are made a message, 0.5 s
+until that is durable, and what a busy machine adds. What it has not read is in the kernel, and may not."""
 
 
 @attrs.frozen
@@ -44,19 +45,22 @@ def stored(data: Path) -> Stored:
 def judge(
     data: Path,
     sent: Iterable[Sent],
-    crashes: Sequence[tuple[float, float]],
+    crashes: Sequence[Crash],
     counted: Mapping[str, int],
     unheard: int = 0,
 ) -> Outcome:
     """Compare. :raises AssertionError: something that must hold does not.
 
-    :param crashes: from when to when was sent what a killed process may have had in memory alone, monotonic seconds.
+    :param crashes: of kproxy, with what each may have cost.
     :param counted: flows that were dropped by reason, as the daemons tell.
     :param unheard: flows at most that no daemon was there to hear, or that the network lost.
     """
     datagrams = list(sent)
     issued = np.concatenate([np.arange(each.first, each.first + each.count) for each in datagrams])
-    at = np.repeat([each.at for each in datagrams], [each.count for each in datagrams])
+    in_crash = np.repeat(
+        [any(crash.may_have_cost(each.first, each.at) for crash in crashes) for each in datagrams],
+        [each.count for each in datagrams],
+    )
     found = stored(data)
     once, copies = np.unique(found.numbers, return_counts=True)
     duplicates = int((copies - 1).sum())
@@ -70,9 +74,6 @@ def judge(
     )
     assert not wrong.any(), f"{int(wrong.sum())} flows have changed on their way"
     missing = ~np.isin(issued, once)
-    in_crash = np.zeros(len(issued), bool)
-    for first, last in crashes:
-        in_crash |= (at >= first) & (at <= last)
     crashed = int((missing & in_crash).sum())
     rest = int((missing & ~in_crash).sum())
     reasons = {reason: flows for reason, flows in counted.items() if flows}
