@@ -93,6 +93,7 @@ class SpoolService(Service):
         self._usable = False
         self.entered = self._custody.entered
         self.left = self._custody.left
+        self.let_go = self._custody.let_go
 
     def startService(self) -> None:
         """Open the directory; what it holds is read meanwhile. Without a disk that works the daemon uses memory alone.
