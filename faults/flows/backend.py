@@ -22,6 +22,17 @@ OUTAGE_SECONDS = 60.0
 DRAIN_SECONDS = 180.0
 """For what a minute has left: a wait of up to a minute may just have begun, and flow goes on."""
 
+BUSY = 3000
+NORMAL_SECONDS = 5.0
+SLOWEST_BACKLOG = 1 << 20
+"""Bytes a second that the backlog may have at least."""
+
+MOST_RETURNING = 2.0
+"""Times the normal rate that a backend which is back may get, or what is normal and the slowest backlog together."""
+
+UNEVEN = 1.3
+"""Messages are no liquid: what a second may have more than it should."""
+
 HERD = 20
 MOST_IN_A_SECOND = 0.15
 FIRST_RETRIES_SECONDS = 10.0
@@ -33,22 +44,32 @@ HOLD_SECONDS = 60.0
 
 
 def away(directory: Path, chance: random.Random, seconds: float = OUTAGE_SECONDS) -> Outcome:
-    """F8: refused for a minute while 20 devices send; their attempts are spread, and the backlog drains in time."""
+    """F8: refused for a minute while 20 devices send; attempts are spread, the backlog drains in time and not faster."""
     with chain(directory, devices=HERD, gated=True) as made:
         gate = made.gate
         assert gate is not None
-        made.load()
-        time.sleep(chance.uniform(1.0, 3.0))
+        made.load(BUSY)
+        time.sleep(NORMAL_SECONDS + chance.uniform(1.0, 3.0))
         gate.trick = tricks.status(503)
         began = time.monotonic()
+        normal = sum(each.size for each in gate.met if each.at >= began - NORMAL_SECONDS) / NORMAL_SECONDS
         time.sleep(seconds)
-        attempts = [each.at for each in gate.met if each.at > began + FIRST_RETRIES_SECONDS]
-        _spread(attempts, began)
+        _spread([each.at for each in gate.met if each.at > began + FIRST_RETRIES_SECONDS], began)
         assert made.on_disk() > 0, "nothing is on disk"
         gate.trick = tricks.Request.forward
+        back = time.monotonic()
         made.wait(lambda: made.on_disk() == 0, "the backlog does not drain", DRAIN_SECONDS)
+        _not_drowned([each for each in gate.met if each.at > back], normal)
         made.settle()
         return made.end()
+
+
+def _not_drowned(came: list[tricks.Meeting], normal: float) -> None:
+    by_second: Counter[int] = Counter()
+    for each in came:
+        by_second[int(each.at)] += each.size
+    worst, most = max(by_second.values()), max(MOST_RETURNING * normal, normal + SLOWEST_BACKLOG) * UNEVEN
+    assert worst <= most, f"the backend that was back got {worst:,} bytes in a second, normal are {normal:,.0f}"
 
 
 def _spread(attempts: list[float], began: float) -> None:

@@ -22,8 +22,8 @@ def test_flags_choose_what_gives_way(tmp_path: Path) -> None:
     assert config(tmp_path, "-spool=off", "-spool_full=drop_newest").spool is None
 
 
-def test_another_policy_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_policy_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The line names the flag."""
     with pytest.raises(SystemExit):
         config(tmp_path, "-spool_full=block")
-    assert "-spool_full must be one of drop_oldest, drop_newest" in capsys.readouterr().err
+    assert "-spool_full must be one of drop_oldest, drop_newest" in capfd.readouterr().err
