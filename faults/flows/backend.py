@@ -44,7 +44,7 @@ HOLD_SECONDS = 60.0
 
 
 def away(directory: Path, chance: random.Random, seconds: float = OUTAGE_SECONDS) -> Outcome:
-    """F8: refused for a minute while 20 devices send; attempts are spread, the backlog drains in time and not faster."""
+    """F8: refused for a minute while 20 devices send; attempts are spread, the backlog drains in time, not faster."""
     with chain(directory, devices=HERD, gated=True) as made:
         gate = made.gate
         assert gate is not None
