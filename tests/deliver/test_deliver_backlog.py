@@ -271,6 +271,19 @@ async def test_without_a_directory_it_goes_on_from_memory(tmp_path: Path) -> Non
 
 
 @pytest_twisted.ensureDeferred
+async def test_health_names_what_was_set_aside(tmp_path: Path) -> None:
+    """A file of a later version: the spool goes on without it, and says where it is."""
+    (tmp_path / "00000001.seg").write_bytes(b"KPspool\x09")
+    disk = Disk(tmp_path)
+    disk.spool.startService()
+    assert disk.spool.check().status == "ok"
+    assert disk.spool.check().detail == (
+        f"0 messages on disk; a damaged part was set aside: {tmp_path}/00000001.bad-1000000000"
+    )
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_full_spool_counts_what_gives_way(tmp_path: Path) -> None:
     """10 messages of 20 kB into 64 KiB for one device at most half of it: the books close."""
     disk = Disk(tmp_path, max_bytes=64 << 10, segment_bytes=8 << 10)
