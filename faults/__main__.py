@@ -55,7 +55,7 @@ FLOWS = (
     Fault(
         "F8",
         "backend away for 1 min (an hour in the plan), 20 devices",
-        "attempts spread, drains",
+        "one tries at a time, drains, <= 2 x",
         away,
         partial(away, seconds=20.0),
     ),

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from random import Random
+
+from twisted.internet.task import Clock
+
 from kproxy_tw.deliver.breaker import Breaker
+from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.lanes.client import DeviceSessions
+from kproxy_tw.deliver.message import Message
+from kproxy_tw.deliver.service import DeliveryService
 from kproxy_tw.deliver.spool.custody import Custody
 from kproxy_tw.deliver.spool.segment import Place
+from kproxy_tw.devices.device import Device
+from kproxy_tw.ledger import Ledger
+from kproxy_tw.testing.offload import inline
+from kproxy_tw.testing.upstream import RecordedRequest, RecordingSession
 from tests.deliver.sending import GOOD, Sending, status
 
 
@@ -70,6 +83,38 @@ def test_refusals_of_a_message_say_that_the_backend_is_there() -> None:
     sending.submit(b"1", b"2", b"3", b"4", b"5", b"6")
     assert len(sending.sent) == 6
     assert not breaker.is_open
+
+
+def test_twenty_agents_do_not_come_all_at_once() -> None:
+    """A backend that is down for five minutes: no second has more than 15 % of their attempts, the first ten aside."""
+    clock, random, came = Clock(), Random(8), list[int]()  # noqa: S311
+
+    def refuse(_asked: RecordedRequest) -> tuple[int, dict[str, str], bytes]:
+        came.append(int(clock.seconds()))
+        return status(503)
+
+    def sessions() -> DeviceSessions:
+        return DeviceSessions(
+            flow=RecordingSession(otherwise=refuse), snmp=RecordingSession(), further=RecordingSession
+        )
+
+    for _agent in range(20):
+        service = DeliveryService(
+            reactor=clock,
+            new_sessions=sessions,
+            url="https://flow.example.com/chf",
+            config=DeliverConfig(concurrent_posts=1),
+            offload=inline,
+            wall=clock.seconds,
+            uniform=random.uniform,
+        )
+        service.startService()
+        for number in range(5):
+            service.sender(Device(device_id=number, company_id=1, name="edge"), Ledger()).submit(Message(b"1", 0, 0.0))
+    clock.pump([0.25] * 1200)
+    late = [second for second in came if second >= 10]
+    assert max(Counter(late).values()) <= 0.15 * len(late)
+    assert len(late) <= 20 * 290 / 5
 
 
 def test_in_trouble_the_disk_keeps_all_but_the_newest() -> None:
