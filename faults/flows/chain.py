@@ -23,9 +23,10 @@ import attrs
 
 from faults.flows.gate import Gate
 from faults.flows.numbered import NumberedExporter, address_of
-from faults.flows.oracle import CRASH_SECONDS, judge
+from faults.flows.oracle import durable_until, judge
 from faults.flows.reading import Crash, Reading
 from faults.table import Outcome
+from kproxy_tw.deliver.spool.tallyfile import FILE_NAME
 from kproxy_tw.testing.processes import Daemon, get_json
 from tests.interop.namespaces import Namespace, need_namespaces
 
@@ -127,6 +128,7 @@ class Chain:
     unheard_reason: str = "unheard"
     kproxy: Daemon | None = None
     kcollect: Daemon | None = None
+    _started: float = 0.0
     _starts: Iterator[int] = attrs.field(factory=lambda: iter(range(1, 10_000)))
 
     @property
@@ -165,6 +167,7 @@ class Chain:
         """
         number = self.socket.fileno()
         shim = [*prefix, sys.executable, "-c", SOCKET_SHIM, str(number), _program("kproxy")]
+        self._started = time.monotonic()
         self.kproxy = Daemon(
             [*shim, *self.kproxy_flags(), *flags],
             log=self._log("kproxy"),
@@ -230,7 +233,7 @@ class Chain:
 
     def _crashed(self) -> None:
         """What it had read in its last time may be lost; what it had not read waits in the kernel for the next."""
-        self.crashes.append(self.reading.crash(CRASH_SECONDS))
+        self.crashes.append(self.reading.crash(durable_until(self.state / "spool" / FILE_NAME, self._started)))
 
     def kill_kcollect(self) -> None:
         """SIGKILL, now."""

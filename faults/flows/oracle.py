@@ -6,7 +6,9 @@ twice. Conservation: what is missing was lost in a crash within the time that is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -16,10 +18,36 @@ import numpy as np
 from faults.flows.numbered import BASE, Numbers, Sent, destination, octets, packets
 from faults.flows.reading import Crash
 from faults.table import Outcome
+from kproxy_tw.deliver.spool.tally import SLOT_BYTES, parse_slot
+from kproxy_tw.errors import MalformedInput
 
 CRASH_SECONDS = 2.0
 """What a process has read so long before it is killed may be lost: up to 1 s until records are made a message, 0.5 s
 until that is durable, and what a busy machine adds. What it has not read is in the kernel, and may not."""
+
+MADE_SECONDS = 1.5
+"""What was read so long before a write of the spool began is in it, or in an earlier one."""
+
+MOST_CRASH_SECONDS = 10.0
+"""However slow the disk is and however busy the machine, what was read before that must be durable."""
+
+
+def durable_until(tally: Path, started: float) -> float:
+    """What a process that is dead now had read until then must be durable, monotonic seconds.
+
+    Where two seconds are not enough, for the disk was slow, the tally tells: its older slot was written when a write of
+    the spool was over, and another one began and was finished behind it.
+
+    :param started: when the process was; what others had read before is not its affair.
+    """
+    now, wall = time.monotonic(), time.time()
+    data = tally.read_bytes() if tally.exists() else b""
+    written = []
+    for first in range(0, len(data), SLOT_BYTES):
+        with suppress(MalformedInput):
+            written.append(now - (wall - parse_slot(data[first : first + SLOT_BYTES])[1].written_ms / 1000))
+    last_but_one = min(written) - MADE_SECONDS if len(written) > 1 else now
+    return max(started, now - MOST_CRASH_SECONDS, min(now - CRASH_SECONDS, last_but_one))
 
 
 @attrs.frozen

@@ -83,11 +83,11 @@ class Reading:
                 if number is not None and exporter.has(number):
                     self._note(now, exporter.sent_at(number))
 
-    def crash(self, seconds: float) -> Crash:
-        """Whoever read is dead. :param seconds: so long what it had read may have been in memory alone."""
+    def crash(self, durable: float) -> Crash:
+        """Whoever read is dead. :param durable: what it had read by that moment, monotonic seconds, was on the disk."""
         now = time.monotonic()
         with self._lock:
-            place = bisect.bisect_right(self._looked, now - seconds)
+            place = bisect.bisect_right(self._looked, durable)
             first = self._read[place - 1] - UNDER_WAY_SECONDS if place else float("-inf")
             numbers = (number_in(datagram) for datagram in self._peeked())
             return Crash(first, now, frozenset(number for number in numbers if number is not None))
