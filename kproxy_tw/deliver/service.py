@@ -158,6 +158,8 @@ class DeliveryService(Service):
 
     def healthy(self) -> bool:
         """Whether the backend takes messages of some device at least, as far as anybody has tried."""
+        if self._breaker.is_open:
+            return False
         errors = [sender.status().last_error for sender in self._senders.values()]
         return not errors or not all(errors)
 
