@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import socket
@@ -82,17 +83,18 @@ def _timers_are_right(made: Chain, seconds: float) -> None:
     A busy machine makes every wait longer now and then: so they are asked until one has been exact.
     """
     assert made.gate is not None
-    before, began, waited = len(made.gate.met), time.monotonic(), list[float]()
-    while time.monotonic() < began + seconds or min(waited) > UNFINISHED_SECONDS * (1 + MOST_OFF):
-        assert time.monotonic() < began + seconds + LIVENESS_SECONDS, f"five seconds take {min(waited):.3f} s"
-        waited += _waits()
-        assert min(waited) >= UNFINISHED_SECONDS * (1 - MOST_OFF), f"five seconds take {min(waited):.3f} s"
+    before, began = len(made.gate.met), time.monotonic()
+    shortest = math.inf
+    while time.monotonic() < began + seconds or shortest > UNFINISHED_SECONDS * (1 + MOST_OFF):
+        assert time.monotonic() < began + seconds + LIVENESS_SECONDS, f"five seconds take {shortest:.3f} s"
+        shortest = min([shortest, *_waits()])
+        assert shortest >= UNFINISHED_SECONDS * (1 - MOST_OFF), f"five seconds take {shortest:.3f} s"
     came = {meeting.sender for meeting in made.gate.met[before:]}
     assert len(came) == made.devices, f"{len(came)} of {made.devices} devices sent in {seconds:.0f} s"
 
 
 def _waits() -> list[float]:
-    """Seconds that some clients waited for an answer."""
+    """Seconds that some clients waited for an answer; without those that seemed to say nothing, for they were late."""
     asked = []
     for _client in range(CLIENTS):
         client = socket.create_connection(("127.0.0.1", HEALTH_PORT), LIVENESS_SECONDS)
@@ -102,8 +104,8 @@ def _waits() -> list[float]:
     waited = []
     for client, at in asked:
         with client:
-            client.recv(1)
-            waited.append(time.monotonic() - at)
+            if client.recv(100).startswith(b"Unknown command"):
+                waited.append(time.monotonic() - at)
     return waited
 
 
