@@ -21,8 +21,8 @@ from kproxy_tw.testing.processes import get
 OUTAGE_SECONDS = 60.0
 """An hour in the plan."""
 
-DRAIN_SECONDS = 180.0
-"""For what a minute has left: a wait of up to a minute may just have begun, and flow goes on."""
+DRAIN_SECONDS = 400.0
+"""For what a minute has left: a wait of up to a minute may just have begun, flow goes on, and the machine is busy."""
 
 BUSY = 3000
 NORMAL_SECONDS = 5.0
