@@ -7,7 +7,7 @@
 #   make lint    ruff and mypy
 #   make test-long   the tests that take minutes, too
 #   make faults      kills, full disks, lying backends done to kproxy and kcollect (FAULTS="F1 F22 --seeds 2 --at-once 4")
-#   make faults-short  each of those once, many at the same time
+#   make faults-short  each of those once and briefly, many at the same time
 #   make faults-bgp  the same for kbgp (FAULTS="F24 --seeds 3" to choose); all of these need root
 #   make screenshots  docs/images anew, from real daemons in a real browser (chromium)
 #   make proto   what protoc generates from .proto files, anew
@@ -54,7 +54,7 @@ faults: $(READY)
 	@$(BIN)/python -m faults flows $(FAULTS)
 
 faults-short: $(READY)
-	@$(BIN)/python -m faults flows --seeds 1 --at-once 8
+	@$(BIN)/python -m faults flows --short --seeds 1 --at-once 8
 
 faults-bgp: $(READY)
 	@$(BIN)/python -m faults bgp --seeds 10 $(FAULTS)

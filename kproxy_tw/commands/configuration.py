@@ -71,11 +71,21 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         exit_when_silent=bool(options["exit_low_traffic"]),
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),
         state_dir=Path(options["state_dir"]),
-        spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
+        spool=_spool(options),
         deliver=DeliverConfig(concurrent_posts=min(options["num_http_send"], options["max_http_send"])),
         metrics=metrics_config(options["metrics"]),
         shown=options.effective(),
         settings=options.settings(),
+    )
+
+
+def _spool(options: Mapping[str, Any]) -> SpoolLimits | None:
+    if options["spool"] == "off":
+        return None
+    return SpoolLimits(
+        max_bytes=options["spool_max_bytes"],
+        drop_newest=options["spool_full"] == "drop_newest",
+        max_age_seconds=float(options["spool_max_age"]),
     )
 
 

@@ -150,6 +150,8 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     yield from (drops, buffers, connected, lines, expiry)
     yield GaugeMetricFamily("kproxy_spool_bytes", "Bytes that wait to be sent.", daemon.spool.get("Bytes", 0))
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
+    gap = daemon.spool.get("CrashGap", 0)
+    yield GaugeMetricFamily("kproxy_crash_gap_records", "In memory alone when the run before this one died.", gap)
 
 
 def _streams(streams: StreamListenerStatus) -> Iterator[Metric]:
