@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from kproxy_tw.listen.proxied import SIGNATURE
 from kproxy_tw.testing.exporters import (
     Exporter,
     IpfixExporter,
@@ -101,6 +102,25 @@ def capture_seeds() -> Iterator[bytes]:
     yield section + interface + struct.pack("<II", 6, size) + body + struct.pack("<I", size)
 
 
+def outline_seeds() -> Iterator[bytes]:
+    """Whole datagrams of every kind."""
+    for prefix, inputs in VERSIONS.items():
+        yield from (prefix + data for data in inputs())
+
+
+def proxied_seeds() -> Iterator[bytes]:
+    """Headers with addresses of both kinds, with a type-length-value behind, and of the balancer itself."""
+    for command, family, rest in ((1, 0x12, bytes(12)), (1, 0x22, bytes(36)), (1, 0x12, bytes(19)), (0, 0, b"")):
+        yield SIGNATURE + struct.pack("!BBH", 0x20 | command, family, len(rest)) + rest + b"payload"
+
+
+VERSIONS: Mapping[bytes, Callable[[], Iterator[bytes]]] = {
+    b"\x00\x05": lambda: exported(NetFlow5Exporter(NOW), 2),
+    b"\x00\x09": v9_seeds,
+    b"\x00\x0a": ipfix_seeds,
+    b"\x00\x00\x00\x05": sflow_seeds,
+}
+
 SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
     "netflow5": lambda: exported(NetFlow5Exporter(NOW), 2),
     "netflow9": v9_seeds,
@@ -109,4 +129,6 @@ SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
     "packets": packet_seeds,
     "framing": framing_seeds,
     "captures": capture_seeds,
+    "outlines": outline_seeds,
+    "proxied": proxied_seeds,
 }
