@@ -69,6 +69,7 @@ def _fill(options: DomainOptions, saved: SavedDomain) -> Iterator[None]:
     for name, value in saved.exporter:
         options.put_exporter(name, options.exporter.get(name, value))
     yield from _put(options.samplers, saved.samplers, options.put_sampler)
+    yield from _put(options.selections, saved.selections, options.put_selection)
     yield from _put(options.interface_rates, saved.interface_rates, options.put_interface_rate)
     yield from _put(options.interfaces, _pairs(saved.interfaces), options.put_interface)
     yield from _put(options.applications, _pairs(saved.applications), options.put_application)
