@@ -142,6 +142,7 @@ def _streams(options: Mapping[str, Any]) -> StreamConfig:
         cert_file=options["tls_cert_file"] or "",
         key_file=options["tls_key_file"] or "",
         client_ca_file=options["ipfix_tls_client_ca"] or "",
+        balancers=configured_networks("proxy_protocol", options["proxy_protocol"]),
         limits=StreamLimits(connections=options["ipfix_max_connections"]),
     )
 

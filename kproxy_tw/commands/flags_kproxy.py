@@ -135,7 +135,8 @@ _FLOW = (
     Flag(
         "proxy_protocol",
         "string",
-        "networks of load balancers whose datagrams begin with a PROXY protocol header (version 2)",
+        "networks of load balancers whose datagrams and connections begin with a PROXY protocol header (datagrams: "
+        "version 2)",
         None,
         WORKS,
         metavar="NETWORK,...",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from kproxy_tw.listen.proxied import SIGNATURE
+from kproxy_tw.listen.proxyheader import SIGNATURE
 from kproxy_tw.testing.exporters import (
     Exporter,
     IpfixExporter,
