@@ -49,6 +49,8 @@ from kproxy_tw.listen.activation import Inherited
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
+from kproxy_tw.listen.tee.config import TeeTarget
+from kproxy_tw.listen.tee.service import TeeService
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
@@ -84,6 +86,7 @@ class KproxyConfig:
 
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
     :ivar proxies: which hosts are reached through an HTTP proxy.
+    :ivar tee: who else gets the datagrams.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for JSON, secrets masked; ``settings``: all of them, with their origin.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -99,6 +102,7 @@ class KproxyConfig:
     proxies: Proxies = attrs.Factory(Proxies)
     listen: ListenConfig = attrs.Factory(ListenConfig)
     streams: StreamConfig = attrs.Factory(StreamConfig)
+    tee: tuple[TeeTarget, ...] = ()
     decode: DecodeOptions = AS_SENT
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
     sessions: SessionConfig = attrs.Factory(SessionConfig)
@@ -163,10 +167,11 @@ class KproxyAssembly:
             adopt=lambda device, session: self.memory.adopt(device, session),
         )
         self.memory = self._memory_service()
+        self.tee = TeeService(reactor=reactor, targets=config.tee, receiver=self.intake.receiver)
         self.listener = UdpListener(
             reactor=reactor,
             config=config.listen,
-            receiver=self.intake.receiver,
+            receiver=self.tee if config.tee else self.intake.receiver,
             inherited=inherited.flow,
             known=lambda: self.refresh.first_list,
         )
@@ -212,7 +217,7 @@ class KproxyAssembly:
         kept = [part for part in (self.letters, self.spool) if part is not None]
         backlog = [] if self.spool is None else [self._backlog(self.spool)]
         backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
-        sources = (self.memory, self.pipelines, self.listener, self.stream_listener)
+        sources = (self.memory, self.pipelines, self.tee, self.listener, self.stream_listener)
         metrics = self_metrics(
             self._config.metrics,
             reactor=self._reactor,
@@ -323,6 +328,7 @@ class KproxyAssembly:
             sources=self.sources,
             listening=self.listener,
             streaming=self.stream_listener,
+            copying=self.tee,
             delivering=self.delivery,
             spool=self.spool,
             inherited=self.inherited,

@@ -30,6 +30,7 @@ from kproxy_tw.status import (
     ListenerStatus,
     SettingStatus,
     StreamListenerStatus,
+    TeeStatus,
     UnregisteredStatus,
 )
 from kproxy_tw.upstream.latency import Latencies
@@ -50,6 +51,13 @@ class Streaming(Protocol):
 
     def status(self) -> StreamListenerStatus:
         """What it listens on, and its connections."""
+
+
+class Copying(Protocol):
+    """Further receivers of what comes in, as far as the overview needs them."""
+
+    def status(self) -> Sequence[TeeStatus]:
+        """One value per target."""
 
 
 class Delivering(Protocol):
@@ -130,6 +138,7 @@ class Overview:
     sources: Sources
     listening: Listening
     streaming: Streaming
+    copying: Copying
     delivering: Delivering
     spool: Spooling | None
     inherited: Ledger
@@ -165,6 +174,7 @@ class Overview:
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
             streams=self.streaming.status(),
+            tee=tuple(self.copying.status()),
             shard=self.shard,
             log_lines_lost=self.log_lines_lost(),
             polling=self.polling.polling(),

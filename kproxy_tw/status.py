@@ -258,6 +258,22 @@ class ListenerStatus:
 
 
 @attrs.frozen(kw_only=True)
+class TeeStatus:
+    """A target that gets copies of all datagrams.
+
+    :ivar source: whose address they come from, in words.
+    :ivar sent, lost: copies that the kernel took, and did not take.
+    :ivar problem: the last one, in words; empty for none.
+    """
+
+    target: str
+    source: str
+    sent: int
+    lost: int
+    problem: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class StreamStatus:
     """One connection of an IPFIX exporter. ``name``: transport, port, number."""
 
@@ -359,6 +375,7 @@ class DaemonStatus:
     spool: Mapping[str, int]
     totals: Ledger
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
+    tee: tuple[TeeStatus, ...] = ()
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
     polling: PollerStatus = attrs.Factory(PollerStatus)

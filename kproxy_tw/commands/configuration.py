@@ -20,6 +20,7 @@ from kproxy_tw.errors import ConfigError
 from kproxy_tw.intake import SessionConfig
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
+from kproxy_tw.listen.tee.config import tee_targets
 from kproxy_tw.pipeline import SampleConfig
 from kproxy_tw.selfmetrics.config import metrics_config
 from kproxy_tw.upstream.credentials import Credentials
@@ -51,6 +52,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             balancers=configured_networks("proxy_protocol", options["proxy_protocol"]),
         ),
         streams=_streams(options),
+        tee=tee_targets(options["tee_kproxy"], hosts, options["port"]),
         decode=DecodeOptions(
             decap=options["decap"],
             drop_egress=options["sflow_drop_egress"],

@@ -195,7 +195,16 @@ _FLOW = (
         WORKS,
         metavar="ID,...|all",
     ),
-    Flag("tee_kproxy", "string", "copy received datagrams to this target", metavar="[SRC:]DST:PORT"),
+    Flag(
+        "tee_kproxy",
+        "string",
+        "copy received datagrams to these targets; SRC is an address of this machine, exporter for the exporter's own "
+        "(needs CAP_NET_RAW), or proxy for the exporter's in a PROXY protocol header",
+        None,
+        WORKS,
+        metavar="[SRC:]DST:PORT,...",
+        default_text="none",
+    ),
     Flag("proxy_host", "string", "address of workers in relay mode", metavar="ADDRESS"),
     Flag("base_port", "int", "first port of workers in relay mode", 40010),
     Flag("shard_num", "int", "which shard of its devices this process is; metrics name it", None, WORKS, low=0),

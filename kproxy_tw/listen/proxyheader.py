@@ -6,6 +6,7 @@ Source: "The PROXY protocol", versions 1 and 2 (HAProxy), sections 2.1 and 2.2.
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 
 import attrs
 
@@ -29,6 +30,9 @@ LOCAL, PROXY = 0, 1
 
 FAMILIES = {1: (socket.AF_INET, 4), 2: (socket.AF_INET6, 16)}
 """The upper half of the byte for family and protocol, to the family and the bytes of an address."""
+
+DATAGRAM = 2
+"""The lower half of that byte for UDP."""
 
 MAX_PORT = 65535
 
@@ -60,6 +64,16 @@ def read_header(data: bytes) -> ProxyHeader | None:
     if SIGNATURE.startswith(data) or VERSION_1.startswith(data):
         return None
     raise MalformedInput(f"{data[:FIXED_LENGTH].hex(' ')} stands where a PROXY protocol header should")
+
+
+def datagram_header(source: Source, destination: Source) -> bytes:
+    """A header of version 2 for a datagram; a destination of the other family stands as zeros."""
+    family, size = (2, 16) if ":" in source[0] else (1, 4)
+    address = ip_address(source[0].partition("%")[0]).packed
+    other = ip_address(destination[0]).packed
+    ports = source[1].to_bytes(2, "big") + destination[1].to_bytes(2, "big")
+    rest = address + (other if len(other) == size else bytes(size)) + ports
+    return SIGNATURE + bytes([VERSION_2 | PROXY, family << 4 | DATAGRAM]) + len(rest).to_bytes(2, "big") + rest
 
 
 def read_version_2(data: bytes) -> ProxyHeader:
