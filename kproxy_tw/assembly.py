@@ -46,6 +46,7 @@ from kproxy_tw.intake import DeviceLife, Intake, SessionConfig
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.limits import Limits
 from kproxy_tw.listen.activation import Inherited
+from kproxy_tw.listen.container import container_gateway
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
@@ -335,6 +336,7 @@ class KproxyAssembly:
             refreshing=self.refresh,
             polling=self.snmp,
             shard=self._config.shard,
+            gateway=container_gateway(),
             log_lines_lost=self._log_lines_lost,
             clock_check=self._upstream.offset.check,
             certificates=self._upstream.expiry.all,

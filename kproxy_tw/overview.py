@@ -117,7 +117,7 @@ class Overview:
     :ivar clock: ``seconds()`` gives monotonic seconds.
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
-    :ivar shard: see ``DaemonStatus``.
+    :ivar shard, gateway: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar certificates: gives until when each certificate in use is valid.
@@ -145,6 +145,7 @@ class Overview:
     refreshing: Refreshing
     polling: Polling
     shard: str = ""
+    gateway: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
     certificates: Callable[[], Mapping[str, float]] = dict
@@ -176,6 +177,7 @@ class Overview:
             streams=self.streaming.status(),
             tee=tuple(self.copying.status()),
             shard=self.shard,
+            gateway=self.gateway,
             log_lines_lost=self.log_lines_lost(),
             polling=self.polling.polling(),
             certificates=self.certificates(),

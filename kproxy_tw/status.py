@@ -353,6 +353,7 @@ class LimitStatus:
 class DaemonStatus:
     """The process as a whole.
 
+    :ivar gateway: of the container that the process is in; empty outside of one.
     :ivar config: effective settings by flag name, secrets masked as ``***``.
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -376,6 +377,7 @@ class DaemonStatus:
     totals: Ledger
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
     tee: tuple[TeeStatus, ...] = ()
+    gateway: str = ""
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
     polling: PollerStatus = attrs.Factory(PollerStatus)
