@@ -169,13 +169,7 @@ class KproxyAssembly:
         )
         self.memory = self._memory_service()
         self.tee = TeeService(reactor=reactor, targets=config.tee, receiver=self.intake.receiver)
-        self.listener = UdpListener(
-            reactor=reactor,
-            config=config.listen,
-            receiver=self.tee if config.tee else self.intake.receiver,
-            inherited=inherited.flow,
-            known=lambda: self.refresh.first_list,
-        )
+        self.listener = self._udp_listener(inherited)
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
@@ -229,6 +223,15 @@ class KproxyAssembly:
             read=partial(all_readings, self.listener, self.intake),
         )
         return (*backend, metrics, *self.snmp.parts(), *sources)
+
+    def _udp_listener(self, inherited: Inherited) -> UdpListener:
+        return UdpListener(
+            reactor=self._reactor,
+            config=self._config.listen,
+            receiver=self.tee if self._config.tee else self.intake.receiver,
+            inherited=inherited.flow,
+            known=lambda: self.refresh.first_list,
+        )
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:

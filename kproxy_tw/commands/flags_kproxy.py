@@ -203,7 +203,6 @@ _FLOW = (
         None,
         WORKS,
         metavar="[SRC:]DST:PORT,...",
-        default_text="none",
     ),
     Flag("proxy_host", "string", "address of workers in relay mode", metavar="ADDRESS"),
     Flag("base_port", "int", "first port of workers in relay mode", 40010),

@@ -217,7 +217,7 @@ class DomainOptions:
         if self._put(self.samplers, sampler_id, sampler, MAX_SAMPLERS):
             self._stale = True
             if before is not None and before.rate != sampler.rate:
-                self._changed(f"sampler {sampler_id} of {self._label}", before.rate, sampler.rate)
+                _tell_change(self._tell, f"sampler {sampler_id} of {self._label}", before.rate, sampler.rate)
 
     def put_selection(self, number: int, selectors: Selectors) -> None:
         """Know through which selectors the packets of a selection sequence went."""
@@ -232,7 +232,7 @@ class DomainOptions:
         self.changes += 1
         self._stale = True
         if before is not None and before.rate != sampler.rate:
-            self._changed(self._label, before.rate, sampler.rate)
+            _tell_change(self._tell, self._label, before.rate, sampler.rate)
 
     def put_interface_rate(self, index: int, rate: float) -> None:
         """Know the rate of one interface."""
@@ -240,7 +240,7 @@ class DomainOptions:
         if self._put(self.interface_rates, index, rate, MAX_INTERFACES):
             self._stale = True
             if before is not None:
-                self._changed(f"interface {index} of {self._label}", before, rate)
+                _tell_change(self._tell, f"interface {index} of {self._label}", before, rate)
 
     def put_interface(self, index: int, names: Names) -> None:
         """Know the names of an interface."""
@@ -320,11 +320,12 @@ class DomainOptions:
         self.changes += 1
         return True
 
-    def _changed(self, subject: str, before: float, after: float) -> None:
-        self._tell("rate_changed", subject, f"the sampling rate of {subject} changed from 1:{before:g} to 1:{after:g}")
-
     def _tables(self) -> tuple[dict[int, Sampler] | dict[int, Selectors] | dict[int, Names] | dict[int, float], ...]:
         return (self.samplers, self.selections, self.interface_rates, self.interfaces, self.applications, self.vrfs)
+
+
+def _tell_change(tell: Tell, subject: str, before: float, after: float) -> None:
+    tell("rate_changed", subject, f"the sampling rate of {subject} changed from 1:{before:g} to 1:{after:g}")
 
 
 def _interface_scope(values: OptionValues) -> int:
