@@ -50,8 +50,6 @@ from kproxy_tw.listen.container import container_gateway
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
-from kproxy_tw.listen.tee.config import TeeTarget
-from kproxy_tw.listen.tee.service import TeeService
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
@@ -87,7 +85,6 @@ class KproxyConfig:
 
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
     :ivar proxies: which hosts are reached through an HTTP proxy.
-    :ivar tee: who else gets the datagrams.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for JSON, secrets masked; ``settings``: all of them, with their origin.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -103,7 +100,6 @@ class KproxyConfig:
     proxies: Proxies = attrs.Factory(Proxies)
     listen: ListenConfig = attrs.Factory(ListenConfig)
     streams: StreamConfig = attrs.Factory(StreamConfig)
-    tee: tuple[TeeTarget, ...] = ()
     decode: DecodeOptions = AS_SENT
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
     sessions: SessionConfig = attrs.Factory(SessionConfig)
@@ -168,8 +164,13 @@ class KproxyAssembly:
             adopt=lambda device, session: self.memory.adopt(device, session),
         )
         self.memory = self._memory_service()
-        self.tee = TeeService(reactor=reactor, targets=config.tee, receiver=self.intake.receiver)
-        self.listener = self._udp_listener(inherited)
+        self.listener = UdpListener(
+            reactor=reactor,
+            config=config.listen,
+            receiver=self.intake.receiver,
+            inherited=inherited.flow,
+            known=lambda: self.refresh.first_list,
+        )
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
@@ -212,7 +213,7 @@ class KproxyAssembly:
         kept = [part for part in (self.letters, self.spool) if part is not None]
         backlog = [] if self.spool is None else [self._backlog(self.spool)]
         backend = (self.health, *kept, self.refresh, self.delivery, *backlog)
-        sources = (self.memory, self.pipelines, self.tee, self.listener, self.stream_listener)
+        sources = (self.memory, self.pipelines, self.listener, self.stream_listener)
         metrics = self_metrics(
             self._config.metrics,
             reactor=self._reactor,
@@ -223,15 +224,6 @@ class KproxyAssembly:
             read=partial(all_readings, self.listener, self.intake),
         )
         return (*backend, metrics, *self.snmp.parts(), *sources)
-
-    def _udp_listener(self, inherited: Inherited) -> UdpListener:
-        return UdpListener(
-            reactor=self._reactor,
-            config=self._config.listen,
-            receiver=self.tee if self._config.tee else self.intake.receiver,
-            inherited=inherited.flow,
-            known=lambda: self.refresh.first_list,
-        )
 
     def _silence(self) -> SilenceWatch:
         def end(seconds: float) -> None:
@@ -332,7 +324,6 @@ class KproxyAssembly:
             sources=self.sources,
             listening=self.listener,
             streaming=self.stream_listener,
-            copying=self.tee,
             delivering=self.delivery,
             spool=self.spool,
             inherited=self.inherited,

@@ -45,19 +45,15 @@ class Listening(Protocol):
     def status(self) -> Sequence[ListenerStatus]:
         """One value per socket."""
 
+    def copies(self) -> Sequence[TeeStatus]:
+        """What other collectors get of what comes in; one value per target."""
+
 
 class Streaming(Protocol):
     """The listener for connections, as far as the overview needs it."""
 
     def status(self) -> StreamListenerStatus:
         """What it listens on, and its connections."""
-
-
-class Copying(Protocol):
-    """Further receivers of what comes in, as far as the overview needs them."""
-
-    def status(self) -> Sequence[TeeStatus]:
-        """One value per target."""
 
 
 class Delivering(Protocol):
@@ -138,7 +134,6 @@ class Overview:
     sources: Sources
     listening: Listening
     streaming: Streaming
-    copying: Copying
     delivering: Delivering
     spool: Spooling | None
     inherited: Ledger
@@ -175,7 +170,7 @@ class Overview:
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
             streams=self.streaming.status(),
-            tee=tuple(self.copying.status()),
+            tee=tuple(self.listening.copies()),
             shard=self.shard,
             gateway=self.gateway,
             log_lines_lost=self.log_lines_lost(),

@@ -50,9 +50,9 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             port=options["port"],
             receive_buffer=options["rcvbuf_size"],
             balancers=configured_networks("proxy_protocol", options["proxy_protocol"]),
+            tee=tee_targets(options["tee_kproxy"], hosts, options["port"]),
         ),
         streams=_streams(options),
-        tee=tee_targets(options["tee_kproxy"], hosts, options["port"]),
         decode=DecodeOptions(
             decap=options["decap"],
             drop_egress=options["sflow_drop_egress"],

@@ -15,7 +15,7 @@ from kproxy_tw.errors import ConfigError
 from kproxy_tw.listen.proxied import unwrapped
 from kproxy_tw.listen.tee.config import TeeTarget, tee_targets
 from kproxy_tw.listen.tee.senders import MAX_SOCKETS
-from kproxy_tw.listen.tee.service import TeeService
+from kproxy_tw.listen.tee.tee import Tee
 
 Arrived = tuple[bytes, tuple[str, int]]
 
@@ -41,13 +41,13 @@ def target(sock: socket.socket, source: str = "") -> TeeTarget:
 
 
 @contextmanager
-def tee(*targets: TeeTarget) -> Iterator[tuple[TeeService, list[Arrived]]]:
+def tee(*targets: TeeTarget) -> Iterator[tuple[Tee, list[Arrived]]]:
     """A running service, and what it hands on."""
     taken: list[Arrived] = []
-    service = TeeService(reactor=Clock(), targets=targets, receiver=taken.extend)
-    service.startService()
+    service = Tee(reactor=Clock(), targets=targets, receiver=taken.extend)
+    service.open()
     yield service, taken
-    service.stopService()
+    service.close()
 
 
 def test_a_copy_of_everything() -> None:

@@ -1,1 +1,1 @@
-"""Copies of the datagrams that come in, for other collectors: where to (config), how (senders), how many (service)."""
+"""Copies of what comes in, for other collectors: where to (config), how (senders), what became of them (tee)."""

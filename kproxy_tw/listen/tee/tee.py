@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from twisted.application.service import Service
 from twisted.logger import Logger
 
 import attrs
@@ -71,7 +70,7 @@ class Branch:
             self.sender = None
 
 
-class TeeService(Service):
+class Tee:
     """Hands datagrams on to ``receiver``, and sends a copy of each to every target.
 
     A target that cannot be reached costs nothing but its copies, which are counted.
@@ -88,9 +87,8 @@ class TeeService(Service):
         """Take what a socket was read of in one step, in the order of arrival."""
         self._receiver(self._copied(arrived))
 
-    def startService(self) -> None:
+    def open(self) -> None:
         """Open the sockets."""
-        super().startService()
         for branch in self._branches:
             try:
                 branch.sender = self._sender(branch)
@@ -104,9 +102,8 @@ class TeeService(Service):
                     whose=branch.whose,
                 )
 
-    def stopService(self) -> None:
+    def close(self) -> None:
         """Close them."""
-        super().stopService()
         for branch in self._branches:
             branch.close()
 
