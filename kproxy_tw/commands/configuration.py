@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kproxy_tw.addresses import configured_networks
+from kproxy_tw.addresses import configured_networks, plain_address
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
@@ -16,7 +16,8 @@ from kproxy_tw.decode.templates.held import HeldLimits
 from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.spool.limits import SpoolLimits
-from kproxy_tw.errors import ConfigError
+from kproxy_tw.devices.memory.peers.config import MAX_PEERS, Peer
+from kproxy_tw.errors import ConfigError, MalformedInput
 from kproxy_tw.intake import SessionConfig
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
@@ -53,6 +54,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             tee=tee_targets(options["tee_kproxy"], hosts, options["port"]),
         ),
         streams=_streams(options),
+        peers=_peers(options["state_peers"]),
         decode=DecodeOptions(
             decap=options["decap"],
             drop_egress=options["sflow_drop_egress"],
@@ -152,6 +154,17 @@ def _streams(options: Mapping[str, Any]) -> StreamConfig:
 def _addresses(flag: str, text: str | None) -> tuple[Address, ...]:
     parts = [part.strip() for part in (text or "").split(",")]
     return tuple(_host_and_port(flag, part) for part in parts if part and part != "off")
+
+
+def _peers(text: str | None) -> tuple[Peer, ...]:
+    """Other kproxys. :raises ConfigError: too many, or one that is no address: who asks is known by it."""
+    addresses = _addresses("state_peers", text)
+    if len(addresses) > MAX_PEERS:
+        raise ConfigError("state_peers", f"names more than {MAX_PEERS} others")
+    try:
+        return tuple(Peer(plain_address(host), port) for host, port in addresses)
+    except MalformedInput as problem:
+        raise ConfigError("state_peers", f"must name addresses: {problem}") from None
 
 
 def _host_and_port(flag: str, text: str) -> tuple[str, int]:

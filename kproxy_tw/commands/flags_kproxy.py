@@ -204,6 +204,16 @@ _FLOW = (
         WORKS,
         metavar="[SRC:]DST:PORT,...",
     ),
+    Flag(
+        "state_peers",
+        "string",
+        "other kproxys, by the address of their pages, that a balancer spreads the same exporters over: templates and "
+        "option data that reach one of them hold for all",
+        None,
+        WORKS,
+        metavar="HOST:PORT,...",
+        default_text="none",
+    ),
     Flag("proxy_host", "string", "address of workers in relay mode", metavar="ADDRESS"),
     Flag("base_port", "int", "first port of workers in relay mode", 40010),
     Flag("shard_num", "int", "which shard of its devices this process is; metrics name it", None, WORKS, low=0),

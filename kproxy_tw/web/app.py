@@ -33,6 +33,7 @@ from kproxy_tw.web.loglevel import LogLevelForm
 from kproxy_tw.web.pages.source import KproxyPages
 from kproxy_tw.web.pagesite import MISSING, PageSite
 from kproxy_tw.web.render import Renderer
+from kproxy_tw.web.sharing import SharedState, Sharing
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.taps import Taps, as_events, as_text
 
@@ -48,11 +49,20 @@ class AdminApp:
     :param renderer: makes the pages.
     :param reactor: provides the time.
     :param book: of the log.
+    :param shared: what is known of exporters, for other kproxys.
     """
 
     app = Klein()
 
-    def __init__(self, status: ProxyStatus, renderer: Renderer, reactor: Any, book: LogBook) -> None:
+    def __init__(
+        self,
+        status: ProxyStatus,
+        renderer: Renderer,
+        reactor: Any,
+        book: LogBook,
+        shared: SharedState | None = None,
+    ) -> None:
+        self._sharing = Sharing(shared)
         self._status = status
         self._level = LogLevelForm(book)
         self._pages = KproxyPages(status, reactor, book, self._level.token)
@@ -117,6 +127,11 @@ class AdminApp:
         pretty = wants_pretty(request)
         body = await self.in_turn(lambda _now: encode(documents.device(device), pretty=pretty))
         return answer(request, body, JSON)
+
+    @app.route("/admin/exporters")
+    async def admin_exporters(self, request: IRequest) -> bytes:
+        """What is known of exporters, for other kproxys."""
+        return await self._sharing.answer(request)
 
     @app.route("/metrics")
     async def prometheus(self, request: IRequest) -> bytes:

@@ -20,6 +20,7 @@ from kproxy_tw.web.loglevel import FORMS
 from kproxy_tw.web.protocol import HealthFactory
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.report import text_report
+from kproxy_tw.web.sharing import SharedState
 from kproxy_tw.web.site import HostPolicy, SiteLimits, build_site
 
 log = Logger()
@@ -47,6 +48,7 @@ class HealthService(Service):
     :param status: whom to ask.
     :param renderer: makes the pages; by default of our own templates.
     :param book: of the log.
+    :param shared: what is known of exporters, for other kproxys.
     :param inherited: a socket that listens already, in place of ``config``'s address.
     """
 
@@ -58,13 +60,14 @@ class HealthService(Service):
         renderer: Renderer | None = None,
         inherited: socket.socket | None = None,
         book: LogBook | None = None,
+        shared: SharedState | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
         self._inherited = inherited
         if inherited is not None:
             self._config = attrs.evolve(config, interface=inherited.getsockname()[0], port=inherited.getsockname()[1])
-        self._app = AdminApp(status, renderer or Renderer(), reactor, book or LogBook("info"))
+        self._app = AdminApp(status, renderer or Renderer(), reactor, book or LogBook("info"), shared)
         self._factory: HealthFactory | None = None
         self._port: IListeningPort | None = None
 

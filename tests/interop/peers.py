@@ -129,12 +129,12 @@ def nfdump_totals(program: str, datagrams: Sequence[bytes], directory: Path) -> 
 
 
 @contextmanager
-def our_chain(directory: Path, *flags: str) -> Iterator[tuple[int, int]]:
+def our_chain(directory: Path, *flags: str, flow_port: int = 0) -> Iterator[tuple[int, int]]:
     """kcollect that registers devices by itself, and kproxy in front of it; flow port and collector port.
 
     :param flags: further ones of kproxy.
     """
-    flow_port, collector_port = free_port_pair(), free_port()
+    flow_port, collector_port = flow_port or free_port_pair(), free_port()
     collect = ["kcollect", f"-listen=127.0.0.1:{collector_port}", f"-data={directory / 'data'}", "-auto_register"]
     proxy = [
         "kproxy",

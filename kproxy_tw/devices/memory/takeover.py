@@ -1,4 +1,4 @@
-"""What was saved of a session before a restart, into the session that goes on; what it has learned since stays."""
+"""What was saved of a session, before a restart or by another kproxy, into the session that goes on."""
 
 from __future__ import annotations
 
@@ -53,6 +53,42 @@ def steps(session: ExporterSession, saved: SavedSession, now: float) -> Iterator
         options = session.templates.store.domains.get((domain.version, domain.domain))
         if options is not None:
             yield from _fill(options, domain)
+
+
+def learn_from(session: ExporterSession, saved: SavedSession, now: float) -> Iterator[None]:
+    """Take in what another kproxy has heard of the same exporter, a few milliseconds' work at a time.
+
+    What is newer there counts; sequence numbers do not, for they are of other datagrams.
+    """
+    oldest = now - session.templates.store.limits.seconds
+    for number, one in enumerate(saved.templates, 1):
+        if oldest <= one.refreshed <= now:
+            _renew(session, one)
+        if not number % TEMPLATES_AT_ONCE:
+            yield
+    for domain in saved.domains:
+        options = session.templates.store.domains.get((domain.version, domain.domain))
+        if options is not None:
+            for sampler_id, sampler in domain.samplers:
+                known = options.samplers.get(sampler_id)
+                if known is not None and known.learned < sampler.learned <= now:
+                    options.put_sampler(sampler_id, sampler)
+            if options.explicit and domain.explicit and options.explicit.learned < domain.explicit.learned <= now:
+                options.put_explicit(domain.explicit)
+            yield from _fill(options, domain)
+
+
+def _renew(session: ExporterSession, one: SavedTemplate) -> None:
+    """A template that another kproxy has; an older one of that number gives way, an equal one is refreshed."""
+    cache = session.templates
+    key = (one.version, one.domain, one.template_id)
+    known = cache.store.templates.get(key)
+    if known is not None and known.refreshed < one.refreshed:
+        if known.content == one.content and known.scopes == one.scopes:
+            known.refreshed = one.refreshed
+        else:
+            cache.changes += cache.store.remove(key)
+    _adopt(session, one)
 
 
 def _adopt(session: ExporterSession, one: SavedTemplate) -> None:
