@@ -31,6 +31,7 @@ from tests.decode.sflow_datagrams import (
     words,
 )
 from tests.decode.sflow_datagrams import datagram as sflow_datagram
+from tests.decode.test_decode_packet_wireless import IPV4_FRAMES
 from tests.decode.tunnel_bytes import LINK_FRAMES, TUNNEL_FRAMES
 from tests.interop.packets import CONVERSATIONS, frames
 
@@ -81,6 +82,7 @@ def packet_seeds() -> Iterator[bytes]:
     """Plain packets, links and tunnels of every kind."""
     yield from (frame[:128] for frame in list(frames(CONVERSATIONS))[::40])
     yield from LINK_FRAMES.values()
+    yield from IPV4_FRAMES.values()
     yield from (frame for frame, _name, _number in TUNNEL_FRAMES.values())
 
 
