@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from twisted.internet.defer import DeferredLock
-from twisted.web.http import FORBIDDEN, NOT_FOUND, NOT_MODIFIED, SERVICE_UNAVAILABLE
+from twisted.web.http import FORBIDDEN, NO_CONTENT, NOT_MODIFIED, SERVICE_UNAVAILABLE
 from twisted.web.iweb import IRequest
 
 from kproxy_tw.addresses import plain_address
@@ -36,7 +36,7 @@ class Sharing:
         self._one_at_a_time = DeferredLock()
 
     async def answer(self, request: IRequest) -> bytes:
-        """The file, 304 when the peer has it, 403 for whoever is no peer."""
+        """The file, 304 when the peer has it, 204 before there is one, 403 for whoever is no peer."""
         peer = getattr(request.getClientAddress(), "host", "")
         if self._shared is None or not peer or not self._shared.allows(plain_address(peer)):
             return answer_json(request, {"error": "only for the kproxys that -state_peers names"}, FORBIDDEN)
@@ -51,6 +51,6 @@ class Sharing:
         finally:
             self._one_at_a_time.release()
         if not version:
-            return answer_json(request, {"error": "nothing is saved yet"}, NOT_FOUND)
+            return answer(request, b"", JSON_LINES, NO_CONTENT)
         request.setHeader("ETag", version)
         return answer(request, b"" if body is None else body, JSON_LINES, NOT_MODIFIED if body is None else 200)

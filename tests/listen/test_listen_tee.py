@@ -123,7 +123,8 @@ def test_a_target_without_a_way() -> None:
     with tee(TeeTarget("127.0.0.1", 9, "192.0.2.99")) as (service, taken):
         service(FLOW)
         assert taken == FLOW
-        assert service.status()[0].problem == "Cannot assign requested address"
+        (status,) = service.status()
+        assert (status.sent, status.lost, status.problem) == (0, 3, "Cannot assign requested address")
 
 
 def test_nothing_goes_back_to_where_it_came_from() -> None:

@@ -52,7 +52,10 @@ class Branch:
 
     def copy(self, data: bytes, exporter: Source) -> bool:
         """Send a copy, and count it. A target gets nothing back that came from it. :return: whether that worked."""
-        if self.sender is None or exporter[0] == self.target.host:
+        if exporter[0] == self.target.host:
+            return True
+        if self.sender is None:
+            self.lost += 1
             return True
         try:
             self.sender.send(data, exporter)

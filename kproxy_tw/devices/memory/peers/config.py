@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-MAX_PEERS = 16
+MAX_PEERS = 8
 
 
 @attrs.frozen

@@ -10,13 +10,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 import attrs
 
 from kproxy_tw.devices.memory.lines import SavedLine, lines_in, parse_line
 from kproxy_tw.devices.memory.peers.config import Peer
 from kproxy_tw.devices.memory.remembering import Remembering
-from kproxy_tw.devices.memory.store import MAX_BYTES
 from kproxy_tw.devices.memory.takeover import is_too_old, learn_from
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.errors import MalformedInput, UpstreamError
@@ -28,7 +28,10 @@ ASK_SECONDS = 10.0
 
 ANSWER_SECONDS = 30.0
 
-NOT_MODIFIED, OK = 304, 200
+MAX_ANSWER_BYTES = 16 << 20
+"""What one peer may tell; it is kept."""
+
+OK, NOTHING_YET, NOT_MODIFIED = 200, 204, 304
 
 
 @attrs.define(eq=False)
@@ -37,7 +40,7 @@ class Asked:
 
     :ivar version: of what it told last, in its own words.
     :ivar told: session key to when the peer had saved it, as far as that was taken in.
-    :ivar lines: what it told of exporters that have not sent anything to us.
+    :ivar lines: what it told, by session key.
     :ivar problem: why it could not be asked; empty when it could.
     """
 
@@ -84,7 +87,7 @@ class PeerService(Service):
         """Ask from now on."""
         super().startService()
         if self._asked:
-            self._turns.start(ASK_SECONDS, now=True)
+            self._turns.start(ASK_SECONDS, now=True).addErrback(self._report)
 
     async def _stop(self) -> None:
         for asked in self._asked:
@@ -107,7 +110,10 @@ class PeerService(Service):
             line = asked.lines.get(session.key)
             if line is not None:
                 started = Deferred.fromCoroutine(self._teach(asked, device, session, line))
-                started.addErrback(lambda failure: self.log.failure("a peer's state met a bug; please report", failure))
+                started.addErrback(self._report)
+
+    def _report(self, failure: Failure) -> None:
+        self.log.failure("what a peer tells met a bug; please report", failure)
 
     def _turn(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._ask_all())
@@ -129,13 +135,13 @@ class PeerService(Service):
     async def _ask(self, asked: Asked) -> None:
         headers = {"If-None-Match": asked.version} if asked.version else {}
         answer = await asked.session.request(
-            "GET", asked.peer.url, headers=headers, seconds=ANSWER_SECONDS, limit=MAX_BYTES
+            "GET", asked.peer.url, headers=headers, seconds=ANSWER_SECONDS, limit=MAX_ANSWER_BYTES
         )
         if answer.status == OK:
             asked.lines = await self._offload(partial(lines_in, answer.body))
             asked.version = answer.headers.get("etag", "")
             await self._teach_all(asked)
-        elif answer.status != NOT_MODIFIED:
+        elif answer.status not in (NOTHING_YET, NOT_MODIFIED):
             raise UpstreamError(f"it answers with status {answer.status}; does it list this kproxy in -state_peers?")
         if asked.problem:
             self.log.info("{url} answers again", url=asked.peer.url)
