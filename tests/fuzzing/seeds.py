@@ -31,6 +31,7 @@ from tests.decode.sflow_datagrams import (
     words,
 )
 from tests.decode.sflow_datagrams import datagram as sflow_datagram
+from tests.decode.test_decode_legacy import VERSION_1, VERSION_7, v1, v7
 from tests.decode.test_decode_packet_wireless import IPV4_FRAMES
 from tests.decode.tunnel_bytes import LINK_FRAMES, TUNNEL_FRAMES
 from tests.interop.packets import CONVERSATIONS, frames
@@ -124,6 +125,8 @@ VERSIONS: Mapping[bytes, Callable[[], Iterator[bytes]]] = {
 }
 
 SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
+    "netflow1": lambda: iter([v1(VERSION_1)[2:], v1(VERSION_1, VERSION_1)[2:]]),
+    "netflow7": lambda: iter([v7(VERSION_7)[2:], v7(VERSION_7, VERSION_7)[2:]]),
     "netflow5": lambda: exported(NetFlow5Exporter(NOW), 2),
     "netflow9": v9_seeds,
     "ipfix": ipfix_seeds,

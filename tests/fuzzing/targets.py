@@ -150,7 +150,9 @@ def _proxied(data: bytes) -> None:
 
 
 TARGETS: Mapping[str, Target] = {
+    "netflow1": datagrams(b"\x00\x01"),
     "netflow5": datagrams(b"\x00\x05"),
+    "netflow7": datagrams(b"\x00\x07"),
     "netflow9": datagrams(b"\x00\x09"),
     "ipfix": datagrams(b"\x00\x0a"),
     "sflow": datagrams(b"\x00\x00\x00\x05"),
