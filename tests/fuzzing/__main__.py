@@ -85,6 +85,7 @@ def fuzz(name: str, runs: int) -> Outcome:
         arguments = [f"-runs={most}", f"-artifact_prefix={WORK}/{name}-", *LIMITS, *folders(name)]
         outcome = fuzzed(name, most, DECODED_TOGETHER, arguments)
         executed += outcome.executed
+        print(f"{name:<10} {executed:>9} of {runs}", file=sys.stderr, flush=True)
         if outcome.said or not outcome.executed:
             return Outcome(executed, outcome.said or "no input was tried")
     return Outcome(executed, "")
