@@ -22,7 +22,7 @@ OWN = {
     | {"held_max_bytes", "held_max_total_bytes", "held_seconds"}
     | {"decap", "ignore_exporter_address", "plan_fps"}
     | {"snmp_allow", "snmp_version", "snmp_counter_seconds", "snmp_description_seconds"}
-    | {"proxy_protocol"}
+    | {"proxy_protocol", "state_peers"}
     | {"ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca", "ipfix_max_connections"},
     "kbgp": {"proxy-protocol", "tls-ca-file", "help", "nodaemon"},
 }
