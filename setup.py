@@ -71,7 +71,7 @@ setup(
             "gufo-snmp>=0.13",
             "hypothesis>=6.100",
             "playwright>=1.49",
-            "pysmi>=1.6",
+            "pysmi>=1.6",  # snmpsim imports it, and does not say that it needs it
             "pytest>=8.2",
             "pytest-twisted>=1.14.3",
             "pytest-xdist>=3.6",

@@ -296,7 +296,7 @@ async def test_broken_walks(snmpsim: Simulator, library: str, name: str, found: 
 
 @pytest_twisted.ensureDeferred
 async def test_contexts_of_version_3(snmpsim: Simulator, library: str) -> None:
-    """A context has tables of its own; snmpsim does not answer for one that it has not, and we say that it may be that."""
+    """A context has tables of its own. snmpsim is silent about one that it has not: then we say that it may be that."""
     reading = await polled(snmpsim.target_of_user("cisco-ios"), library)
     assert [found.name for found in reading.interfaces] == ["Gi0/0", "Gi0/1", "Te0/2", "Tu0"]
     assert reading.v3 is not None
