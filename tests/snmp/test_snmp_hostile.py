@@ -8,13 +8,16 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from typing import Any
+
+from twisted.logger import LogEvent, eventAsText, globalLogPublisher
 
 import pytest
 import pytest_twisted
 
 from kproxy_tw.snmp.agents import PYSNMP, Agents
-from kproxy_tw.snmp.poll import Wanted
-from kproxy_tw.snmp.polling.device import DevicePoller, Times
+from kproxy_tw.snmp.message import Answer, CommunitySecurity
+from kproxy_tw.snmp.polling.device import Times
 from kproxy_tw.snmp.polling.service import PollingService
 from kproxy_tw.snmp.reading import ErrorKind, EventKind, Reading
 from kproxy_tw.snmp.settings import SnmpSchedule
@@ -145,13 +148,15 @@ async def test_the_others_are_polled_on_time() -> None:
     assert len({reading.device_id for reading in readings}) == hostiles + 1
 
 
-async def polled_with(tell: Callable[[Reading], Awaitable[None]], agent: SimulatedAgent, seconds: float) -> None:
+async def polled_with(
+    tell: Callable[[Reading], Awaitable[None]], agent: SimulatedAgent, seconds: float, **settings: Any
+) -> None:
     """One device, each second, for so long."""
     service = PollingService(
         agents=Agents(PYSNMP, {}), schedule=SnmpSchedule(counters_seconds=1.0), tell=tell, learned=lambda: None
     )
     with listening(agent) as port:
-        service.targets_changed([target(port, timeout_seconds=5.0)])
+        service.targets_changed([target(port, timeout_seconds=5.0, **settings)])
         await asyncio.sleep(seconds)
         service.stopService()
 
@@ -192,23 +197,35 @@ async def test_polls_that_are_not_made_are_counted() -> None:
     assert later.dropped - earlier.dropped == round(passed) - 1
 
 
-class Faulty(DevicePoller):
-    """One with a bug in it."""
+class Faulty(CommunitySecurity):
+    """One with a bug in it, where the secret is at hand."""
 
-    async def poll(self, wanted: Wanted, times: Times, progress: object = None) -> Reading:
+    def decode(self, datagram: bytes, now: float) -> Answer:
         """Fail as no agent can make it."""
         raise ZeroDivisionError
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_fault_of_ours_is_logged_and_polling_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says so in the reading, and the next poll is made."""
-    monkeypatch.setattr("kproxy_tw.snmp.polling.service.DevicePoller", Faulty)
+async def test_a_fault_of_ours_is_logged_without_secrets_and_polling_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so in the reading, the log has the traceback, and the next poll is made."""
+    monkeypatch.setattr("kproxy_tw.snmp.agents.CommunitySecurity", Faulty)
     readings: list[Reading] = []
+    logged: list[str] = []
 
     async def tell(reading: Reading) -> None:
         readings.append(reading)
 
-    await in_asyncio(polled_with(tell, SimulatedAgent({}), 4.5))
+    def note(event: LogEvent) -> None:
+        logged.append(eventAsText(event) + repr(event))
+
+    observer: Any = note
+    globalLogPublisher.addObserver(observer)
+    try:
+        agent = SimulatedAgent(device("good", 5), community="C4NARY-community")
+        await in_asyncio(polled_with(tell, agent, 4.5, community="C4NARY-community"))
+    finally:
+        globalLogPublisher.removeObserver(observer)
     assert len(readings) >= 2
     assert all(reading.error is not None and reading.error.kind is ErrorKind.POLLER for reading in readings)
+    assert any("ZeroDivisionError" in text and "decode" in text for text in logged)
+    assert not any("C4NARY" in text for text in [*logged, repr(readings)])
