@@ -15,12 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench.end_to_end import BUFFER, DEFAULT_CAP, settled
 from bench.polling_figures import LATE_SECONDS, Punctuality, Sample, costs, memory, punctuality
@@ -95,23 +97,24 @@ def run(seconds: float, polled: int) -> tuple[Seen, Punctuality]:
         samples = _watch(sender, port, {**processes, "agents": agents.pid, "sender": sender.pid})
         flows = int(sender.communicate()[0]) * RECORDS
         settled(port + 1)
-        seen = Seen(flows, flows - (_taken(port) - before), samples, _outcomes(port))
+        seen = Seen(flows, flows - (_taken(port) - before), samples, _sums(port, "kproxy_snmp_polls", "outcome"))
     return seen, punctuality(agents.begun, INTERVAL)
 
 
 def _taken(port: int) -> int:
-    """Flows that kproxy has taken so far."""
+    """Flows that kproxy has taken so far, without the metric records, which are its own."""
     totals = get_json(port + 1, "/admin/status")["Totals"]
-    return int(totals["RecordsForwarded"] + totals["RecordsSampledOut"])
+    made = _sums(port, "kproxy_snmp_metric_records").total()
+    return int(totals["RecordsForwarded"] + totals["RecordsSampledOut"]) - made
 
 
-def _outcomes(port: int) -> Mapping[str, int]:
-    """Polls by how they went, of all devices together."""
-    found: dict[str, int] = {}
-    for line in get(port + 1, "/metrics")[1].decode().splitlines():
-        if line.startswith("kproxy_snmp_polls_total{"):
-            outcome = line.split('outcome="')[1].split('"')[0]
-            found[outcome] = found.get(outcome, 0) + int(float(line.split()[-1]))
+def _sums(port: int, metric: str, label: str = "device") -> Counter[str]:
+    """A metric by the values of one of its labels, summed up over the others."""
+    found: Counter[str] = Counter()
+    for family in text_string_to_metric_families(get(port + 1, "/metrics")[1].decode()):
+        if family.name == metric:
+            for sample in family.samples:
+                found[sample.labels[label]] += int(sample.value)
     return found
 
 

@@ -14,7 +14,7 @@ LATE_SECONDS = 5.0
 OFF_THE_GRID = 0.2
 """A device's first poll lies anywhere; its grid begins so much of an interval later."""
 
-SETTLED = 1 / 3
+SETTLED = 0.4
 """After so much of the run, memory should have all that it needs."""
 
 
@@ -91,6 +91,6 @@ def memory(samples: Sequence[Sample], names: Sequence[str], lines: int = 6) -> I
         resident = np.array([sample.resident[name] for sample in settled])
         slope = float(np.polyfit(hours, resident, 1)[0])
         yield (
-            f"{name}: {resident.min():.1f} to {resident.max():.1f} MiB after the first third, "
+            f"{name}: {resident.min():.1f} to {resident.max():.1f} MiB after {SETTLED:.0%} of the run, "
             f"{slope * hours[-1] * (1 - SETTLED):+.2f} MiB over it ({slope:+.1f} MiB an hour)"
         )

