@@ -30,7 +30,6 @@ USER = V3Credentials(
 )
 
 START_SECONDS = 60.0
-READY = "Listening at UDP/IPv6"
 
 LARGE, LARGE_INTERFACES = "large", 750
 OCTETS_A_SECOND = {6: 12_500_000, 10: 25_000_000}
@@ -75,16 +74,21 @@ def running(folder: Path) -> Iterator[Simulator]:
         f"--process-group={grp.getgrgid(os.getgid()).gr_name}",
     ]
     with Daemon(command, log=folder / "log") as daemon:
-        _wait(daemon)
+        _wait(daemon, port)
         yield Simulator(port)
 
 
-def _wait(daemon: Daemon) -> None:
+def _wait(daemon: Daemon, port: int) -> None:
+    """Until its sockets are there; it says that it listens before it does."""
     until = time.monotonic() + START_SECONDS
-    while READY not in daemon.log.read_text():
+    while not all(_is_bound(port, table) for table in ("udp", "udp6")):
         assert daemon.process.poll() is None, daemon.log.read_text()
         assert time.monotonic() < until, daemon.log.read_text()
         time.sleep(0.1)
+
+
+def _is_bound(port: int, table: str) -> bool:
+    return any(line.split()[1].endswith(f":{port:04X}") for line in Path("/proc/net", table).read_text().splitlines())
 
 
 def large_device() -> Iterator[str]:
