@@ -1,8 +1,9 @@
 """Options of gRPC channels and servers: windows below the replay buffer, dead paths noticed, nothing cached. Pure.
 
-What one side has written and the other has not read lies in the HTTP/2 window and in the message under way. Both
-together must stay below :data:`kproxy_tw.bgp.replay.REPLAY_BYTES`, or a broken stream could not be resumed. The
-window is therefore fixed: without bandwidth probes, which would let it grow.
+What one side has written and the other has not used lies in the HTTP/2 window, and in four messages: in the reader's
+hand, announced beyond the window because it is waited for, in gRPC's buffer, and waiting for room there. All together
+must stay below what is kept for replay (:data:`kproxy_tw.bgp.replay.REPLAY_BYTES`; kcollect keeps less), or a broken
+stream could not be resumed. The window is therefore fixed, without bandwidth probes, which would let it grow.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ Options = tuple[tuple[str, int | str], ...]
 WINDOW_BYTES = 512 << 10
 """Of each stream, each way."""
 
-MESSAGE_BYTES = 128 << 10
+MESSAGE_BYTES = 64 << 10
 """Bytes of a session are coalesced up to about this."""
 
 MAX_MESSAGE_BYTES = 4 << 20

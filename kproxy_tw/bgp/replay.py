@@ -16,15 +16,14 @@ from kproxy_tw.errors import KproxyError
 REPLAY_BYTES = 1 << 20
 """So much of what was sent is kept, the messages' own weight included."""
 
-MESSAGE_WEIGHT = 160
-CHUNK_WEIGHT = 64
-"""What a message and each piece in it cost beside their bytes, about: many small ones do not outgrow the limit."""
+MESSAGE_WEIGHT = 224
+"""What a message costs beside its bytes, about: many small ones do not outgrow the limit."""
 
 SETTLED_SECONDS = 120.0
 """On an unbroken stream, what is older than this has arrived: four times what a dead path needs to be noticed."""
 
 Chunks = tuple[bytes, ...]
-"""The pieces of one message, as they were read; empty for a message without data."""
+"""The pieces of one message; empty for a message without data."""
 
 
 class Gap(KproxyError):
@@ -50,8 +49,9 @@ class ReplayBuffer:
 
         :param now: monotonic seconds.
         """
-        weight = MESSAGE_WEIGHT + CHUNK_WEIGHT * len(chunks) + sum(map(len, chunks))
-        self._kept.append((weight, now, tuple(chunks)))
+        kept = tuple(chunks) if len(chunks) < 2 else (b"".join(chunks),)  # many small pieces weigh more than one
+        weight = MESSAGE_WEIGHT + sum(map(len, kept))
+        self._kept.append((weight, now, kept))
         self._weight += weight
         self.sent += 1
         while self._weight > self._limit:

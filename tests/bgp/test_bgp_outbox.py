@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from kproxy_tw.bgp.grpc_options import (
     channel_options,
 )
 from kproxy_tw.bgp.outbox import MAX_PIECES, PAUSE_BYTES, PROCEED_BYTES, Outbox
-from kproxy_tw.bgp.replay import CHUNK_WEIGHT, MESSAGE_WEIGHT, REPLAY_BYTES, SETTLED_SECONDS
+from kproxy_tw.bgp.replay import MESSAGE_WEIGHT, REPLAY_BYTES, SETTLED_SECONDS
+from kproxy_tw.collector.bgp_target.downward import HIGH_BYTES
+from kproxy_tw.collector.bgp_target.session import REPLAY_BYTES as TARGET_REPLAY_BYTES
 
 READ_BYTES = 65536
 """What Twisted reads at once."""
@@ -73,14 +76,14 @@ def test_repeated_messages_come_first() -> None:
 def test_held_per_direction_stays_below_one_mebibyte() -> None:
     """The mark and one more read are within the bound."""
     assert PAUSE_BYTES + READ_BYTES <= 1 << 20
+    assert HIGH_BYTES + READ_BYTES + TARGET_REPLAY_BYTES <= 1 << 20
 
 
-def test_what_is_under_way_fits_the_replay_buffer() -> None:
-    """A full window and two messages, in reads of a router's smallest frames, can all be sent again."""
-    pieces = 2 * MESSAGE_BYTES // READ_BYTES + WINDOW_BYTES // READ_BYTES
-    messages = 2 + WINDOW_BYTES // MESSAGE_BYTES
-    weight = WINDOW_BYTES + 2 * MESSAGE_BYTES + pieces * CHUNK_WEIGHT + messages * MESSAGE_WEIGHT
-    assert weight <= REPLAY_BYTES
+@pytest.mark.parametrize("kept", [REPLAY_BYTES, TARGET_REPLAY_BYTES])
+def test_what_is_under_way_fits_the_replay_buffer(kept: int) -> None:
+    """A full window and four messages can all be sent again, however small the pieces were."""
+    messages = 4 + WINDOW_BYTES // MESSAGE_BYTES
+    assert WINDOW_BYTES + 4 * MESSAGE_BYTES + messages * MESSAGE_WEIGHT <= kept
 
 
 def test_settling_waits_for_the_keepalive() -> None:

@@ -9,9 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kproxy_tw.bgp.replay import CHUNK_WEIGHT, MESSAGE_WEIGHT, Chunks, Exchange, Gap, ReplayBuffer
+from kproxy_tw.bgp.replay import MESSAGE_WEIGHT, Chunks, Exchange, Gap, ReplayBuffer
 
-ONE = MESSAGE_WEIGHT + CHUNK_WEIGHT + 1
+ONE = MESSAGE_WEIGHT + 1
 """What a message of one byte weighs."""
 
 
@@ -39,6 +39,14 @@ def test_what_was_confirmed_is_no_longer_kept() -> None:
     buffer.after(3)
     with pytest.raises(Gap, match="only the last 1 are kept"):
         buffer.after(2)
+
+
+def test_small_pieces_weigh_as_much_as_one() -> None:
+    """A message of a hundred pieces is kept as one; its bytes are the same."""
+    buffer = ReplayBuffer()
+    buffer.append([bytes([number]) for number in range(100)], 0.0)
+    assert buffer.weight == MESSAGE_WEIGHT + 100
+    assert buffer.after(0) == [(bytes(range(100)),)]
 
 
 @pytest.mark.parametrize("received", [-1, 5, 1 << 63])
@@ -161,7 +169,7 @@ class Session(RuleBasedStateMachine):
         """Sessions do not end as long as what is missing is within the limit."""
         if self.over:
             missing = [self.ends[end].out.sent - self.ends[1 - end].received for end in (0, 1)]
-            assert max(missing) * (MESSAGE_WEIGHT + 3 * (CHUNK_WEIGHT + 40)) > 20 * ONE
+            assert max(missing) * (MESSAGE_WEIGHT + 3 * 40) > 20 * ONE
 
 
 TestSession = Session.TestCase

@@ -357,6 +357,31 @@ def _bulk_down(agent: Agent, call: Call, connection: socket.socket, session: str
     return b"".join(found)
 
 
+def test_a_cut_with_all_under_way_that_fits(target: Target, daemon: BgpDaemon, agent: Agent) -> None:
+    """An agent that has read nothing of what fills windows and buffers gets all of it again, on another stream."""
+    session, payload = str(uuid.uuid4()), random.Random(6).randbytes(4 << 20)  # noqa: S311
+    call, connection, _ = established(agent, daemon, "192.0.2.8", session=session)
+    writing = threading.Thread(target=connection.sendall, args=(payload,))
+    writing.start()
+    _until_still(target)
+    call.call.cancel()
+    call = agent.stream("192.0.2.8", session=session, up=1, down=1)
+    found = call.read(len(payload))
+    writing.join(SECONDS)
+    assert hashlib.sha256(found).digest() == hashlib.sha256(payload).digest()
+    ended(call, connection)
+
+
+def _until_still(target: Target) -> None:
+    """Wait until nothing more is taken from the daemon."""
+    seen, still = -1, 0
+    while still < 5:
+        (session,) = target.json("sessions")["Sessions"]
+        still = still + 1 if session["BytesDown"] == seen else 0
+        seen = session["BytesDown"]
+        time.sleep(0.2)
+
+
 def test_neither_side_reads(target: Target, daemon: BgpDaemon, agent: Agent) -> None:
     """A daemon that does not read stops the agent, an agent that does not read stops the daemon; little is held."""
     call, connection, _ = established(agent, daemon, "192.0.2.8")
