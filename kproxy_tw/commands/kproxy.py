@@ -8,6 +8,7 @@ from typing import Any
 from twisted.application.service import IService
 
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
+from kproxy_tw.commands.freed_memory import keep_freed_memory
 from kproxy_tw.commands.metric_lines import metric_lines
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service, log_book
@@ -57,6 +58,7 @@ def makeService(options: Options) -> IService:
         from kproxy_tw.commands.snmp_check import check_and_leave
 
         check_and_leave(options)
+    keep_freed_memory()
     writers = LogWriters()
     book = log_book(options, [options["api_token"]])
 

@@ -9,14 +9,13 @@ packet by packet, and in its place: a template holds for what came after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from kproxy_tw.decode.heads import Heads
+from kproxy_tw.decode.joined import Heads, JoinedDatagrams, Positions
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
 from kproxy_tw.decode.sequences.book import Counted
 from kproxy_tw.decode.templated import SET_HEADER_LENGTH
@@ -28,7 +27,6 @@ from kproxy_tw.errors import MalformedInput
 LEAST = 8
 """Fewer packets than this are walked one by one: NumPy's fixed costs would not pay."""
 
-Indices = npt.NDArray[np.intp]
 WalkOne = Callable[[bytes, TemplateCache, int], Walk]
 
 
@@ -36,8 +34,8 @@ WalkOne = Callable[[bytes, TemplateCache, int], Walk]
 class Header:
     """A protocol's packet header with the first set's header behind it.
 
-    :ivar layout: fields ``version``, ``seconds``, ``domain``, ``set_id``, ``set_length``; ``uptime`` in NetFlow v9,
-        ``length`` (of the whole message) in IPFIX.
+    :ivar layout: fields ``seconds`` and, at the end, ``where``: domain, set id and set length in one number; ``uptime``
+        in NetFlow v9, ``length`` (of the whole message) in IPFIX.
     """
 
     version: int
@@ -54,30 +52,24 @@ class Header:
         return heads[:, : self.layout.itemsize].view(self.layout)[:, 0]
 
 
-SOURCE_AND_SET = (("domain", ">u4"), ("set_id", ">u2"), ("set_length", ">u2"))
+_WHERE = ("where", ">u8")
+"""Domain, set id, set length."""
 
-HEADERS = (
-    Header(
+HEADERS = {
+    9: Header(
         9,
         "netflow9",
         np.dtype(
-            [
-                ("version", ">u2"),
-                ("count", ">u2"),
-                ("uptime", ">u4"),
-                ("seconds", ">u4"),
-                ("sequence", ">u4"),
-                *SOURCE_AND_SET,
-            ]
+            [("version", ">u2"), ("count", ">u2"), ("uptime", ">u4"), ("seconds", ">u4"), ("sequence", ">u4"), _WHERE]
         ),
     ),
-    Header(
+    10: Header(
         10,
         "ipfix",
-        np.dtype([("version", ">u2"), ("length", ">u2"), ("seconds", ">u4"), ("sequence", ">u4"), *SOURCE_AND_SET]),
+        np.dtype([("version", ">u2"), ("length", ">u2"), ("seconds", ">u4"), ("sequence", ">u4"), _WHERE]),
     ),
-)
-"""RFC 3954 section 5.1; RFC 7011 section 3.1."""
+}
+"""By version word: RFC 3954 section 5.1; RFC 7011 section 3.1."""
 
 
 @attrs.frozen(eq=False)
@@ -92,7 +84,7 @@ class Group:
     header: Header
     domain: int
     template_id: int
-    positions: Indices
+    positions: Positions
     size: int
     heads: npt.NDArray[np.void]
 
@@ -112,80 +104,82 @@ class Group:
         last = slice(first + (each - 1) * size, first + each * size)
         return any(not any(datagrams[position][last]) for position in few)
 
-    def block(
-        self, rows: slice, template: Template, datagrams: Sequence[bytes], received_ns: npt.NDArray[np.int64]
-    ) -> Walk:
+    def block(self, rows: slice, template: Template, joined: JoinedDatagrams) -> Walk:
         """Walk some of them.
 
         :param rows: which ones, of ``positions``.
-        :param datagrams: the whole batch.
-        :param received_ns: when each of the batch came in.
+        :param joined: the whole batch.
         """
         heads, positions = self.heads[rows], self.positions[rows]
         first = self.header.layout.itemsize
         each = (self.size - first) // template.flow_length
-        records = itemgetter(slice(first, first + each * template.flow_length))
-        body = b"".join(map(records, map(datagrams.__getitem__, positions.tolist())))
+        inside = np.arange(first, first + each * template.flow_length, template.flow_length, dtype=np.int32)
+        starts: npt.NDArray[np.int32] = joined.starts[positions].astype(np.int32)[:, None] + inside
         uptime = heads["uptime"] if self.header.version == 9 else np.zeros(len(heads))
-        clock = PacketClock(heads["seconds"].astype(np.int64) * 1000, uptime.astype(np.int64), received_ns[positions])
+        export_ms = heads["seconds"].astype(np.int64) * 1000
+        clock = PacketClock(export_ms, uptime.astype(np.int64), joined.received_ns[positions])
         count = each * len(heads)
-        records_of = RecordSet(template.layout, count, body, clock, datagrams=len(heads), domain=template.domain)
+        records_of = RecordSet(
+            template.layout,
+            count,
+            joined.data,
+            clock,
+            starts.reshape(-1),
+            datagrams=len(heads),
+            domain=template.domain,
+        )
         return Walk(self.header.flow_type, [records_of], count)
 
 
-def _groups(datagrams: Sequence[bytes], heads: Heads) -> Iterator[Group]:
-    sizes = np.fromiter(map(len, datagrams), np.intp, len(datagrams))
-    for size in _values(sizes):
-        positions = np.flatnonzero(sizes == size)
-        if len(positions) < LEAST:
-            continue
-        same = heads if len(positions) == len(heads) else heads[positions]
-        for header in HEADERS:
-            if size > header.layout.itemsize:
-                yield from _of_one_size(header, size, positions, header.of(same))
+def _groups(joined: JoinedDatagrams) -> Iterator[Group]:
+    versions = joined.heads[:, :2].copy().view(">u2")[:, 0]
+    for version in _values(versions):
+        if version in HEADERS:
+            yield from _of_version(HEADERS[version], versions == version, joined)
 
 
-def _of_one_size(header: Header, size: int, positions: Indices, heads: npt.NDArray[np.void]) -> Iterator[Group]:
-    fits = (heads["version"] == header.version) & (heads["set_length"] == size - header.length)
-    fits &= heads["set_id"] >= FIRST_TEMPLATE_ID
+def _of_version(header: Header, fits: npt.NDArray[np.bool_], joined: JoinedDatagrams) -> Iterator[Group]:
+    """Groups among the datagrams that ``fits`` says are of one version."""
+    heads = header.of(joined.heads)
+    where = heads["where"].astype(np.int64)
+    fits &= (where & 0xFFFF) + header.length == joined.sizes
+    fits &= (where >> 16 & 0xFFFF) >= FIRST_TEMPLATE_ID
     if header.version == 10:
-        fits &= heads["length"] == size
-    if not fits.any():
-        return
-    keys = heads["domain"].astype(np.uint64) << np.uint64(16) | heads["set_id"]
-    for key in _values(keys[fits]):
-        rows = np.flatnonzero(fits & (keys == key))
-        if len(rows) >= LEAST:
-            yield Group(header, key >> 16, key & 0xFFFF, positions[rows], size, heads[rows])
+        fits &= heads["length"] == joined.sizes
+    for key in _values(where[fits]):
+        positions = np.flatnonzero(fits & (where == key))
+        if len(positions) >= LEAST:
+            size = (key & 0xFFFF) + header.length
+            yield Group(header, key >> 32 & 0xFFFFFFFF, key >> 16 & 0xFFFF, positions, size, heads[positions])
 
 
 def _values(numbers: npt.NDArray[np.integer[Any]]) -> list[int]:
     """The different ones, ascending. (np.unique would import numpy.ma, a tenth of a second.)"""
+    if not len(numbers):
+        return []
     low, high = int(numbers.min()), int(numbers.max())
     return [low] if low == high else sorted(set(numbers.tolist()))
 
 
 def walk_batch(
     datagrams: Sequence[bytes],
-    heads: Heads,
+    joined: JoinedDatagrams,
     templates: TemplateCache,
-    received_ns: Sequence[int],
     walk: WalkOne,
     counted: Counted | None = None,
 ) -> tuple[list[Walk], list[MalformedInput]]:
     """Walk datagrams of one exporter; the same records as one by one, though not in the same sets.
 
-    :param heads: of these datagrams.
-    :param received_ns: when each came in, nanoseconds since 1970.
+    :param joined: the same datagrams.
     :param walk: walks one datagram.
     :param counted: is told how many records each datagram holds.
     :return: what they hold, and why those that are missing in it could not be walked.
     """
-    groups = list(_groups(datagrams, heads)) if len(datagrams) >= LEAST else []
+    groups = list(_groups(joined)) if len(datagrams) >= LEAST else []
     alone = np.ones(len(datagrams), np.bool_)
     for group in groups:
         alone[group.positions] = False
-    batch = _Batch(datagrams, groups, templates, received_ns, walk, counted)
+    batch = _Batch(datagrams, joined, groups, templates, walk, counted)
     for position in np.flatnonzero(alone).tolist():
         batch.walk_alone(position)
     batch.walk_groups(len(datagrams))
@@ -202,16 +196,15 @@ class _Batch:
     def __init__(
         self,
         datagrams: Sequence[bytes],
+        joined: JoinedDatagrams,
         groups: Sequence[Group],
         templates: TemplateCache,
-        received_ns: Sequence[int],
         walk: WalkOne,
         counted: Counted | None,
     ) -> None:
         self._datagrams = datagrams
+        self._joined = joined
         self._templates = templates
-        self._received_ns = received_ns
-        self._times = np.array(received_ns, np.int64)
         self._walk = walk
         self._counted = counted
         self._groups = [(group, group.template(templates)) for group in groups]
@@ -239,7 +232,7 @@ class _Batch:
             if low == high:
                 continue
             if template is not None and not group.is_padded(template, self._datagrams):
-                walked = group.block(slice(low, high), template, self._datagrams, self._times)
+                walked = group.block(slice(low, high), template, self._joined)
                 self.walks.append(walked)
                 if self._counted is not None:
                     self._counted.flows[group.positions[low:high]] = walked.records // (high - low)
@@ -250,7 +243,8 @@ class _Batch:
 
     def _one(self, position: int) -> None:
         try:
-            walked = self._walk(self._datagrams[position], self._templates, self._received_ns[position])
+            received_ns = int(self._joined.received_ns[position])
+            walked = self._walk(self._datagrams[position], self._templates, received_ns)
         except MalformedInput as problem:
             self.problems.append(problem)
             return

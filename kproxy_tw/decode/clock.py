@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -148,9 +149,11 @@ def _is_near(times: Nanoseconds, received_ns: Nanoseconds) -> npt.NDArray[np.boo
 
 def _flat(values: Sequence[ClockValue]) -> Nanoseconds:
     """One value a datagram, of sets of one datagram (a number) and of several (an array)."""
-    if any(isinstance(value, np.ndarray) for value in values):
-        return np.concatenate([np.atleast_1d(np.asarray(value, np.int64)) for value in values])
-    return np.array(values, np.int64)
+    parts: list[Nanoseconds] = []
+    for several, alike in groupby(values, lambda value: isinstance(value, np.ndarray)):
+        run = list(alike)
+        parts += cast(list[Nanoseconds], run) if several else [np.array(run, np.int64)]
+    return np.concatenate(parts)
 
 
 def _scaled(raw: npt.NDArray[np.uint64], factor: int) -> Nanoseconds:

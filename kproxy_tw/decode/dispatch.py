@@ -7,7 +7,7 @@ from functools import partial
 
 from kproxy_tw.decode import ipfix, netflow5, netflow9
 from kproxy_tw.decode.alike import walk_batch
-from kproxy_tw.decode.heads import heads_of
+from kproxy_tw.decode.joined import JoinedDatagrams
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.sequences.book import Counted, SequenceBook
@@ -74,14 +74,14 @@ def walk_all(
         walks, problems = walk_all_sflow(datagrams, received_ns, options)
     else:
         counted = None if sequences is None else Counted(len(datagrams))
-        heads = heads_of(datagrams)
+        joined = JoinedDatagrams(datagrams, received_ns)
         if all(data[:2] == netflow5.VERSION_WORD for data in datagrams):
             walks, problems = netflow5.walk_all(datagrams, received_ns, counted)
         else:
             one = partial(walk, options=options)
-            walks, problems = walk_batch(datagrams, heads, templates, received_ns, one, counted)
+            walks, problems = walk_batch(datagrams, joined, templates, one, counted)
         if sequences is not None and counted is not None:
-            sequences.take(heads, counted, received_ns)
+            sequences.take(joined, counted)
     if sequences is not None:
         for walked in walks:
             if walked.sflow is not None:

@@ -25,10 +25,10 @@ from kproxy_tw.decode.plan import Plan, compile_plan, known_fields, places
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.decode.rows import Place, Rows
 from kproxy_tw.decode.sections import fill_from_packets
+from kproxy_tw.decode.stacked import stack
 from kproxy_tw.decode.twoway import both_ways
 from kproxy_tw.decode.unknown import Sighting, sightings
 from kproxy_tw.decode.varlen import gather, record_starts
-from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 
 
@@ -154,14 +154,7 @@ class TemplateLayout:
             batch.custom[COLUMN] = np.full(batch.length, event, np.uint8)
 
     def _stacked(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Rows:
-        body = b"".join([records.body for records in sets])
-        count = sum([records.count for records in sets])
-        if len(body) != count * self.minimum:
-            raise MalformedInput(f"{count} records of {self.minimum} bytes wanted, {len(body)} bytes are there")
-        rows = np.frombuffer(body, np.dtype((np.void, self.minimum)))
-        if chosen is not None:
-            rows = rows.take(chosen)
-        matrix = rows.view(np.uint8).reshape(-1, self.minimum)
+        matrix = stack(self.minimum, sets, chosen)
         return Rows(matrix, matrix.reshape(-1))
 
     def _gathered(self, sets: Sequence[RecordSet], chosen: npt.NDArray[np.intp] | None) -> Rows:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ClockValue = int | npt.NDArray[np.int64]
 
 Starts = tuple[()] | npt.NDArray[np.integer[Any]]
-"""Offsets of records; none, where all have one length."""
+"""Offsets of records; none, where they stand one behind the other and have one length."""
 
 
 @attrs.define(eq=False)
@@ -47,9 +47,10 @@ class RecordSet:
 
     :ivar layout: decodes them.
     :ivar count: how many records.
-    :ivar body: their bytes; records of a fixed length stand one behind the other.
+    :ivar body: the bytes that they stand in; other sets may stand in the same.
     :ivar clock: the datagram's clocks; of sFlow, each record's time of reception.
-    :ivar starts: offset of each record in ``body`` where lengths differ; empty for fixed lengths.
+    :ivar starts: offset of each record in ``body``; empty where ``body`` is these records and nothing else, one behind
+        the other, all of one length.
     :ivar datagrams: how many datagrams they are from.
     :ivar sampling: the rate (1 in n) that the datagram's header tells (NetFlow v5), 0 for none.
     :ivar exporter: address of the device that the records say they are of; empty when they do not say.

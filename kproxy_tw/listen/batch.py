@@ -20,6 +20,9 @@ SLOTS = 64
 SLOT_BYTES = 65536
 """More than the largest UDP payload there can be."""
 
+SLOT_STEP = SLOT_BYTES + 33 * 64
+"""From slot to slot: at multiples of a large power of two, all datagrams would share a few sets of the cache."""
+
 MAX_SOURCES = 4096
 """Sources whose address is remembered as text; then all are forgotten, for forged ones must not fill the memory."""
 
@@ -70,11 +73,12 @@ class DatagramBatch:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._family = sock.family
-        self._recvmmsg = ctypes.CDLL(None, use_errno=True).recvmmsg
-        self._slots = mmap.mmap(-1, SLOTS * SLOT_BYTES)
+        # The call does not wait, so it keeps the interpreter lock: giving it away and back costs more than reading.
+        self._recvmmsg = ctypes.PyDLL(None, use_errno=True).recvmmsg
+        self._slots = mmap.mmap(-1, SLOTS * SLOT_STEP)
         names, vectors, messages = np.zeros(SLOTS, NAME), np.zeros(SLOTS, _Vector), np.zeros(SLOTS, _Message)
         steps = np.arange(SLOTS, dtype=np.uintp)
-        vectors["base"] = np.frombuffer(self._slots, np.uint8).ctypes.data + steps * SLOT_BYTES
+        vectors["base"] = np.frombuffer(self._slots, np.uint8).ctypes.data + steps * SLOT_STEP
         vectors["length"] = SLOT_BYTES
         headers = messages["header"]
         headers["name"] = names.ctypes.data + steps * NAME.itemsize
@@ -105,9 +109,9 @@ class DatagramBatch:
     def _taken(self, count: int) -> list[tuple[bytes, Source]]:
         slots, sources = self._slots, self._sources
         keys, lengths = self._keys[:count].tolist(), self._lengths[:count].tolist()
-        starts = range(0, count * SLOT_BYTES, SLOT_BYTES)
+        starts = range(0, count * SLOT_STEP, SLOT_STEP)
         return [
-            (slots[start : start + length], sources.get(key) or self._source(key, start // SLOT_BYTES))
+            (slots[start : start + length], sources.get(key) or self._source(key, start // SLOT_STEP))
             for key, start, length in zip(keys, starts, lengths, strict=True)
         ]
 

@@ -48,24 +48,28 @@ class PendingRecords:
     :ivar flows: the most flows that they may become.
     """
 
-    __slots__ = ("_budget", "_groups", "_max_bytes", "bytes", "count", "flows", "highwater")
+    __slots__ = ("_budget", "_groups", "_last_body", "_max_bytes", "bytes", "count", "flows", "highwater")
 
     def __init__(self, budget: ByteBudget, max_bytes: int) -> None:
         self._budget = budget
         self._groups: Groups = {}
         self._max_bytes = max_bytes
+        self._last_body = b""  # sets that stand in the same bytes follow each other: these are counted once
         self.bytes = 0
         self.count = self.flows = 0
         self.highwater = 0
 
     def add(self, records: RecordSet) -> bool:
         """Keep the records; ``False`` when there is no room for them."""
-        size = len(records.body) + SET_OVERHEAD_BYTES
+        size = SET_OVERHEAD_BYTES
+        if records.body is not self._last_body:
+            size += len(records.body)
         if not isinstance(records.starts, tuple):
             size += records.starts.nbytes
         if self.bytes + size > self._max_bytes or not self._budget.claim(size):
             return False
         self._groups.setdefault(records.layout, []).append(records)
+        self._last_body = records.body
         self.bytes += size
         self.count += records.count
         self.flows += records.count * records.layout.flows_per_record
@@ -75,5 +79,6 @@ class PendingRecords:
     def take(self) -> Groups:
         """All groups; nothing waits afterwards."""
         groups, self._groups = self._groups, {}
+        self._last_body = b""
         self.bytes = self.count = self.flows = 0
         return groups

@@ -144,15 +144,27 @@ def test_an_empty_batch_uses_no_rate() -> None:
 def test_pending_records_are_bounded_by_their_own_limit_and_the_shared_one() -> None:
     """What finds no room is refused; taking does not give the budget back before the work is done."""
     layout = OneByteRecords()
-    records = RecordSet(layout, 10, bytes(10), CLOCK)
+    first, second, third = (RecordSet(layout, 10, bytes([number] * 10), CLOCK) for number in range(3))
     size = 10 + SET_OVERHEAD_BYTES
     budget = ByteBudget(3 * size)
     one, other = PendingRecords(budget, 2 * size), PendingRecords(budget, 2 * size)
-    assert [one.add(records), one.add(records), one.add(records)] == [True, True, False]
-    assert [other.add(records), other.add(records)] == [True, False]
+    assert [one.add(first), one.add(second), one.add(third)] == [True, True, False]
+    assert [other.add(first), other.add(second)] == [True, False]
     assert (one.count, one.bytes, budget.used) == (20, 2 * size, 3 * size)
     one.take()
     assert (one.count, one.bytes, one.highwater) == (0, 0, 20)
-    assert not other.add(records)
+    assert not other.add(second)
     budget.release(2 * size)
-    assert other.add(records)
+    assert other.add(second)
+
+
+def test_bytes_that_sets_share_are_counted_once() -> None:
+    """Packets that were walked together leave their records in one piece of memory, under several templates."""
+    body, starts = bytes(range(100)), np.arange(4, dtype=np.int32)
+    pending = PendingRecords(ByteBudget(2000), 1000)
+    for first in (0, 40, 80):
+        assert pending.add(RecordSet(OneByteRecords(), 4, body, CLOCK, starts + np.int32(first)))
+    assert pending.bytes == 100 + 3 * (SET_OVERHEAD_BYTES + 4 * 4)
+    pending.take()
+    assert pending.add(RecordSet(OneByteRecords(), 4, body, CLOCK, starts))
+    assert pending.bytes == 100 + SET_OVERHEAD_BYTES + 4 * 4

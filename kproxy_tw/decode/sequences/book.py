@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from kproxy_tw.decode.heads import Heads
+from kproxy_tw.decode.joined import JoinedDatagrams
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.sequences.stream import COUNTED, MODULUS, Arrivals, Integers, SequenceStream
 from kproxy_tw.decode.sflow.sequence import SflowSequences
@@ -103,13 +103,13 @@ class SequenceBook:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def take(self, heads: Heads, counted: Counted, received_ns: Sequence[int]) -> None:
+    def take(self, joined: JoinedDatagrams, counted: Counted) -> None:
         """Take a batch of NetFlow and IPFIX in, in the order of arrival; other datagrams in it are passed over."""
         counted.finish()
-        words, times = heads.view(">u4").astype(np.int64), np.array(received_ns, np.int64)
+        words, times = joined.heads.view(">u4").astype(np.int64), joined.received_ns
         heard = np.flatnonzero(counted.flows != REFUSED)
         # A slice where that is all of them: nothing is copied then.
-        rows = slice(None) if len(heard) == len(heads) else heard
+        rows = slice(None) if len(heard) == len(joined) else heard
         words, flows, options, times = words[rows], counted.flows[rows], counted.options[rows], times[rows]
         for version, of_version in _alike(words[:, 0] >> 16):
             head = HEADS.get(version)

@@ -1,0 +1,26 @@
+"""What the C library does with memory that is given back to it."""
+
+from __future__ import annotations
+
+import ctypes
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""``malloc.h``: names that :mod:`ctypes` cannot know."""
+
+LARGEST_KEPT = 32 << 20
+"""Bytes of the largest block that is kept: as much as glibc allows."""
+
+MOST_KEPT = 64 << 20
+"""Bytes at the end of a heap that are kept."""
+
+
+def keep_freed_memory() -> None:
+    """Keep freed blocks for the next second's instead of giving them back to the kernel.
+
+    Each second needs the same blocks of some megabytes again, and a page that comes fresh from the kernel costs more
+    than all that is done with it. Where the C library is not glibc, nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
