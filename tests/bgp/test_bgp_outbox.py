@@ -18,6 +18,9 @@ from kproxy_tw.bgp.replay import MESSAGE_WEIGHT, REPLAY_BYTES, SETTLED_SECONDS
 from kproxy_tw.collector.bgp_target.downward import HIGH_BYTES
 from kproxy_tw.collector.bgp_target.session import REPLAY_BYTES as TARGET_REPLAY_BYTES
 
+GRPC_WRITE_BUFFER = 64 << 10
+"""gRPC's default of ``grpc.http2.write_buffer_size``."""
+
 READ_BYTES = 65536
 """What Twisted reads at once."""
 
@@ -79,11 +82,16 @@ def test_held_per_direction_stays_below_one_mebibyte() -> None:
     assert HIGH_BYTES + READ_BYTES + TARGET_REPLAY_BYTES <= 1 << 20
 
 
+GRPC_BYTES = 5 + 2
+"""What gRPC and protobuf put before the bytes of a small message, and the window counts."""
+
+
+@pytest.mark.parametrize("size", [MESSAGE_BYTES, 4096, 100])
 @pytest.mark.parametrize("kept", [REPLAY_BYTES, TARGET_REPLAY_BYTES])
-def test_what_is_under_way_fits_the_replay_buffer(kept: int) -> None:
-    """A full window and four messages can all be sent again, however small the pieces were."""
-    messages = 4 + WINDOW_BYTES // MESSAGE_BYTES
-    assert WINDOW_BYTES + 4 * MESSAGE_BYTES + messages * MESSAGE_WEIGHT <= kept
+def test_what_is_under_way_fits_the_replay_buffer(kept: int, size: int) -> None:
+    """A full window, gRPC's buffer, and three messages can all be sent again, small ones as well as large ones."""
+    window = (WINDOW_BYTES + GRPC_WRITE_BUFFER) // (size + GRPC_BYTES) + 1
+    assert (window + 3) * (size + MESSAGE_WEIGHT) <= kept
 
 
 def test_settling_waits_for_the_keepalive() -> None:
