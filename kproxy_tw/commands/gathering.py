@@ -1,7 +1,7 @@
 """An event loop that gathers events while gRPC is at work: a turn for what has come in two milliseconds.
 
 Twenty messages that come one by one cost a relay twenty turns of its loop, and as many wake-ups of two threads; in one
-turn they cost a third less. A busy processor's queue, which the rest of the machine stands in, too, delays a message
+turn they cost a quarter less. A busy processor's queue, which the rest of the machine stands in, too, delays a message
 by more than this wait does.
 """
 
@@ -33,7 +33,7 @@ Arguments = TypeVarTuple("Arguments")
 Events = list[tuple[selectors.SelectorKey, int]]
 
 
-class GatheringSelector(selectors.EpollSelector):
+class GatheringSelector(selectors.DefaultSelector):
     """Waits before it looks, if the last look was not long ago and the loop has nothing else to do.
 
     :ivar gathers: whether it ever waits.
