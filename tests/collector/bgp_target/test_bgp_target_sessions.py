@@ -357,19 +357,30 @@ def _bulk_down(agent: Agent, call: Call, connection: socket.socket, session: str
     return b"".join(found)
 
 
-def test_a_cut_with_all_under_way_that_fits(target: Target, daemon: BgpDaemon, agent: Agent) -> None:
+@pytest.mark.parametrize(("size", "piece"), [(4 << 20, 65536), (480_000, 60)], ids=["large pieces", "small pieces"])
+def test_a_cut_with_all_under_way_that_fits(
+    target: Target, daemon: BgpDaemon, agent: Agent, size: int, piece: int
+) -> None:
     """An agent that has read nothing of what fills windows and buffers gets all of it again, on another stream."""
-    session, payload = str(uuid.uuid4()), random.Random(6).randbytes(4 << 20)  # noqa: S311
+    session, payload = str(uuid.uuid4()), random.Random(6).randbytes(size)  # noqa: S311
     call, connection, _ = established(agent, daemon, "192.0.2.8", session=session)
-    writing = threading.Thread(target=connection.sendall, args=(payload,))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    writing = threading.Thread(target=_dribble, args=(connection, payload, piece))
     writing.start()
     _until_still(target)
     call.call.cancel()
     call = agent.stream("192.0.2.8", session=session, up=1, down=1)
-    found = call.read(len(payload))
+    found = call.read(size)
     writing.join(SECONDS)
     assert hashlib.sha256(found).digest() == hashlib.sha256(payload).digest()
     ended(call, connection)
+
+
+def _dribble(connection: socket.socket, payload: bytes, piece: int) -> None:
+    """Send piece by piece, most of them apart from each other."""
+    for start in range(0, len(payload), piece):
+        connection.sendall(payload[start : start + piece])
+        time.sleep(0.0003)
 
 
 def _until_still(target: Target) -> None:
