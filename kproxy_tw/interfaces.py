@@ -22,7 +22,7 @@ class RecordLayout(Protocol):
 
     @property
     def flow_type(self) -> str:
-        """``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``."""
+        """``netflow1``, ``5``, ``7``, ``9``, ``ipfix`` or ``sflow``."""
 
     @property
     def flows_per_record(self) -> int:

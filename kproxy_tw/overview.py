@@ -30,6 +30,7 @@ from kproxy_tw.status import (
     SettingStatus,
     StreamListenerStatus,
     TapStatus,
+    TeeStatus,
     UnregisteredStatus,
 )
 from kproxy_tw.upstream.latency import Latencies
@@ -43,6 +44,9 @@ class Listening(Protocol):
 
     def status(self) -> Sequence[ListenerStatus]:
         """One value per socket."""
+
+    def copies(self) -> Sequence[TeeStatus]:
+        """What other collectors get of what comes in; one value per target."""
 
 
 class Streaming(Protocol):
@@ -109,7 +113,7 @@ class Overview:
     :ivar clock: ``seconds()`` gives monotonic seconds.
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
-    :ivar shard: see ``DaemonStatus``.
+    :ivar shard, gateway: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar certificates: gives until when each certificate in use is valid.
@@ -136,6 +140,7 @@ class Overview:
     refreshing: Refreshing
     polling: Polling
     shard: str = ""
+    gateway: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
     certificates: Callable[[], Mapping[str, float]] = dict
@@ -165,7 +170,9 @@ class Overview:
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
             streams=self.streaming.status(),
+            tee=tuple(self.listening.copies()),
             shard=self.shard,
+            gateway=self.gateway,
             log_lines_lost=self.log_lines_lost(),
             polling=self.polling.polling(),
             certificates=self.certificates(),

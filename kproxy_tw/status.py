@@ -268,6 +268,22 @@ class ListenerStatus:
 
 
 @attrs.frozen(kw_only=True)
+class TeeStatus:
+    """A target that gets copies of all datagrams.
+
+    :ivar source: whose address they come from, in words.
+    :ivar sent, lost: copies that the kernel took, and did not take.
+    :ivar problem: the last one, in words; empty for none.
+    """
+
+    target: str
+    source: str
+    sent: int
+    lost: int
+    problem: str = ""
+
+
+@attrs.frozen(kw_only=True)
 class StreamStatus:
     """One connection of an IPFIX exporter. ``name``: transport, port, number."""
 
@@ -347,6 +363,7 @@ class LimitStatus:
 class DaemonStatus:
     """The process as a whole.
 
+    :ivar gateway: of the container that the process is in; empty outside of one.
     :ivar config: effective settings by flag name, secrets masked as ``***``.
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -369,6 +386,8 @@ class DaemonStatus:
     spool: Mapping[str, int]
     totals: Ledger
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
+    tee: tuple[TeeStatus, ...] = ()
+    gateway: str = ""
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
     polling: PollerStatus = attrs.Factory(PollerStatus)

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kproxy_tw.backoff import Uniform
+from kproxy_tw.deliver.breaker import Breaker
 from kproxy_tw.deliver.client import DeviceSender
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters
@@ -67,6 +68,7 @@ class DeliveryService(Service):
         self._wall = wall
         self._uniform = uniform
         self._room = SharedRoom(config.max_total_bytes)
+        self._breaker = Breaker()
         self._senders: dict[int, DeviceSender] = {}
         self._leaving: set[Deferred[None]] = set()
 
@@ -94,6 +96,7 @@ class DeliveryService(Service):
             ledger=ledger,
             config=self._config,
             room=self._room,
+            breaker=self._breaker,
             offload=self._offload,
             origin=self._new_origin(device.device_id, ledger),
             keeper=self._keeper,
@@ -155,6 +158,8 @@ class DeliveryService(Service):
 
     def healthy(self) -> bool:
         """Whether the backend takes messages of some device at least, as far as anybody has tried."""
+        if self._breaker.is_open:
+            return False
         errors = [sender.status().last_error for sender in self._senders.values()]
         return not errors or not all(errors)
 

@@ -16,6 +16,7 @@ from kproxy_tw.web import documents, metrics
 from kproxy_tw.web.answering import JSON, answer, answer_json, wants_pretty
 from kproxy_tw.web.encoding import Document, encode
 from kproxy_tw.web.pages.source import KproxyPages
+from kproxy_tw.web.sharing import SharedState, Sharing
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.statusport.app import Handler
 from kproxy_tw.web.taps import Taps, as_events, as_text
@@ -30,11 +31,15 @@ class KproxyAnswers:
     :param reactor: provides the time.
     :param book: of the log.
     :param token: for the form that changes the log's level.
+    :param shared: what is known of exporters, for other kproxys.
     """
 
     brand = "kproxy"
 
-    def __init__(self, status: ProxyStatus, reactor: Any, book: LogBook, token: str) -> None:
+    def __init__(
+        self, status: ProxyStatus, reactor: Any, book: LogBook, token: str, shared: SharedState | None = None
+    ) -> None:
+        self._sharing = Sharing(shared)
         self._status = status
         self._taps = Taps(status, reactor)
         self.pages = KproxyPages(status, reactor, book, token)
@@ -56,10 +61,11 @@ class KproxyAnswers:
         return self.pages.in_turn(metrics.exposition)
 
     def details(self) -> Mapping[str, Handler]:
-        """Devices, and their taps."""
+        """Devices, their taps, and what is known of exporters."""
         return {
             "/admin/devices": self._devices,
             "/admin/devices/<device_id>": self._device,
+            "/admin/exporters": self._exporters,
             "/devices/<int:device_id>/tap.txt": self._tap_text,
             "/devices/<int:device_id>/tap.events": self._tap_events,
         }
@@ -81,6 +87,10 @@ class KproxyAnswers:
         pretty, make = wants_pretty(request), describe
         body = await self.pages.in_thread(lambda: encode(documents.device(make()), pretty=pretty))
         return answer(request, body, JSON)
+
+    async def _exporters(self, request: IRequest) -> bytes:
+        """What is known of exporters, for other kproxys."""
+        return await self._sharing.answer(request)
 
     def _tap_text(self, request: IRequest, device_id: int) -> bytes | Deferred[None]:
         """The records of a device as they are sent, as lines of text."""

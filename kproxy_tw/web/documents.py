@@ -51,6 +51,16 @@ def status(daemon: DaemonStatus) -> Document:
             for listener in daemon.listeners
         ],
         "Streams": _streams(daemon.streams),
+        "Tee": [
+            {
+                "Target": one.target,
+                "Source": one.source,
+                "Sent": one.sent,
+                "Lost": one.lost,
+                "LastError": one.problem,
+            }
+            for one in daemon.tee
+        ],
         "Certificates": [
             {"Name": name, "NotAfter": utc_time(not_after), "DaysLeft": int((not_after - daemon.now) // DAY)}
             for name, not_after in daemon.certificates.items()

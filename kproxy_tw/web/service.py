@@ -20,6 +20,7 @@ from kproxy_tw.web.loglevel import FORMS, LogLevelForm
 from kproxy_tw.web.protocol import HealthFactory
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.report import text_report
+from kproxy_tw.web.sharing import SharedState
 from kproxy_tw.web.site import HostPolicy, SiteLimits, build_site
 from kproxy_tw.web.statusport.app import StatusApp
 
@@ -48,6 +49,7 @@ class HealthService(Service):
     :param status: whom to ask.
     :param renderer: makes the pages; by default of our own templates.
     :param book: of the log.
+    :param shared: what is known of exporters, for other kproxys.
     :param inherited: a socket that listens already, in place of ``config``'s address.
     """
 
@@ -59,6 +61,7 @@ class HealthService(Service):
         renderer: Renderer | None = None,
         inherited: socket.socket | None = None,
         book: LogBook | None = None,
+        shared: SharedState | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
@@ -67,7 +70,7 @@ class HealthService(Service):
             self._config = attrs.evolve(config, interface=inherited.getsockname()[0], port=inherited.getsockname()[1])
         book = book or LogBook("info")
         level = LogLevelForm(book)
-        self._answers = KproxyAnswers(status, reactor, book, level.token)
+        self._answers = KproxyAnswers(status, reactor, book, level.token, shared)
         self._app = StatusApp(self._answers, level, renderer or Renderer(), reactor)
         self._factory: HealthFactory | None = None
         self._port: IListeningPort | None = None

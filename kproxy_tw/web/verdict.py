@@ -19,6 +19,7 @@ def verdict(snapshot: Snapshot) -> Verdict:
     whole = [Point(safe_text(reason), "#checks") for reason in failing_reasons(checks)]
     whole += [Point(safe_text(f"{check.name}: {check.detail}"), "#checks") for check in checks if check.warning]
     whole += _daemon_points(daemon, checks)
+    whole += _hidden_points(snapshot)
     if snapshot.unregistered:
         whole.append(Point(_unregistered_text(snapshot.unregistered, daemon.now), "#unregistered"))
     bad = [point for device in devices for point in _device_points(device, daemon.now)]
@@ -57,6 +58,20 @@ def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Po
     if drops:
         text = f"{si_number(drops)} datagrams were lost in the receive buffer in the last minute: raise -rcvbuf_size"
         yield Point(text, "#listeners")
+
+
+def _hidden_points(snapshot: Snapshot) -> Iterator[Point]:
+    """Flow that comes from the container's own gateway: the bridge has put itself in the exporters' place."""
+    gateway = snapshot.daemon.gateway
+    if not gateway:
+        return
+    strangers = any(source.source == gateway for source in snapshot.unregistered)
+    if strangers or any(gateway in device.sources for device in snapshot.devices):
+        text = (
+            f"flow comes from {gateway}, the gateway of this container, which hides the exporters' addresses: give the "
+            "container the host's network, or, in Kubernetes, the service externalTrafficPolicy: Local"
+        )
+        yield Point(text, "#unregistered" if strangers else "#devices")
 
 
 def _device_points(device: DeviceStatus, now: float) -> Iterator[Point]:

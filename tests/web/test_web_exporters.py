@@ -71,6 +71,7 @@ def test_the_sampling_table() -> None:
     assert table["Domains"] == [{**place, "Rate": 7.5}]
     (sampler,) = table["Samplers"]
     assert (sampler["ID"], sampler["Rate"], sampler["Learned"]) == (3, 100, "2023-11-14T22:13:20.000Z")
+    assert table["SelectionSequences"] == [{**place, "ID": 12, "Rate": 10_000, "Selectors": [3, 3]}]
     assert table["Interfaces"] == [{**place, "Index": 4, "Rate": 20}]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kproxy_tw.decode.elements import V9_SCOPES, VARIABLE, element_name
 from kproxy_tw.decode.layout import Field
+from kproxy_tw.decode.optiondata.selection import selection_rate
 
 if TYPE_CHECKING:
     from kproxy_tw.decode.optiondata.domain import OptionTables
@@ -92,6 +93,10 @@ def describe_options(version: int, domain: int, options: OptionTables) -> Descri
                 "learned": sampler.learned,
             }
             for number, sampler in sorted(options.samplers.items())
+        ],
+        "selections": [
+            {"id": number, "rate": selection_rate(selectors, options.samplers), "selectors": list(selectors)}
+            for number, selectors in sorted(options.selections.items())
         ],
         "interface_rates": [
             {"index": index, "rate": rate} for index, rate in sorted(options.interface_rates.items())[:MAX_ROWS]

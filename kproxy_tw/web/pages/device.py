@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kproxy_tw.ledger import SAMPLE_SECONDS
@@ -216,6 +216,10 @@ def _place(table: Mapping[str, Any]) -> str:
     return f"{table['source']}, domain {table['domain']}" + (f" port {table['port']}" if table["port"] else "")
 
 
+def _through(selectors: Sequence[int]) -> str:
+    return f"selector{'s' if len(selectors) > 1 else ''} {', '.join(map(str, selectors))}"
+
+
 def sampling_table(exporters: ExporterStatus) -> Table:
     """The rates that option data tells."""
     rows: list[Row] = []
@@ -226,6 +230,10 @@ def sampling_table(exporters: ExporterStatus) -> Table:
         rows += [
             (place, f"{row['id']} {row['name']}".strip(), row["rate"], row["algorithm"], row["learned"])
             for row in table["samplers"]
+        ]
+        rows += [
+            (place, f"selection sequence {row['id']}", row["rate"], _through(row["selectors"]), None)
+            for row in table["selections"]
         ]
         rows += [(place, f"interface {row['index']}", row["rate"], "", None) for row in table["interface_rates"]]
     in_use = "; ".join(

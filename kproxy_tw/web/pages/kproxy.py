@@ -9,7 +9,14 @@ from collections.abc import Sequence
 import attrs
 
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, StreamListenerStatus, UnregisteredStatus
+from kproxy_tw.status import (
+    Check,
+    DaemonStatus,
+    DeviceStatus,
+    StreamListenerStatus,
+    TeeStatus,
+    UnregisteredStatus,
+)
 from kproxy_tw.web.devicestate import TONES, problems, state_of
 from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.page import PageContent
@@ -83,6 +90,7 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
             checks_table(snapshot.checks),
             listeners_table(daemon),
             streams_table(daemon.streams, daemon.now),
+            *([tee_table(daemon.tee)] if daemon.tee else []),
         ),
         facts=(ledger_facts(daemon),),
         document={
@@ -349,4 +357,23 @@ def streams_table(streams: StreamListenerStatus, now: float) -> Table:
         now=now,
         note=f"{note} Ended: {ended}." if ended else note,
         empty="None is open.",
+    )
+
+
+def tee_table(tee: Sequence[TeeStatus]) -> Table:
+    """Who else gets the datagrams."""
+    return Table(
+        name="tee",
+        key="Tee",
+        title="Copies for other collectors",
+        columns=columns(
+            ("Target", "Target"),
+            ("Source", "Source address"),
+            ("Sent", "Sent", "count", "Datagrams, since the start"),
+            ("Lost", "Lost", "count", "Datagrams that the kernel did not take"),
+        ),
+        rows=[
+            (one.target, one.source, one.sent, Cell(one.lost, under=one.problem, tone="bad" if one.problem else ""))
+            for one in tee
+        ],
     )

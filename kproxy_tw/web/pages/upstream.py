@@ -100,6 +100,14 @@ def _delivery(daemon: DaemonStatus) -> Facts:
             "On disk: by the age of its file",
         ),
         (
+            spool.get("CrashGap", 0),
+            "CrashGap",
+            "Lost at the last start",
+            "count",
+            "Flows at most that the run before this one had in memory alone, if it did not end in order; beside those"
+            " of its last half second",
+        ),
+        (
             None if offset is None else Cell(round(offset, 1), under=side, tone="bad" if wrong else ""),
             "ClockOffsetSeconds",
             "Clock, seconds",
