@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.conftest import CHROMIUM
-from tests.browser.site import ROUTER, STRANGER_ROUTER, Site, running
+from tests.browser.site import POLLED, ROUTER, STRANGER_ROUTER, Site, running
 
 WARM_SECONDS = 150.0
 """Until the small lines have something to show."""
@@ -35,6 +35,7 @@ PICTURES = (
     ("kbgp", "kbgp", "/", WIDE, "light", True),
     ("kcollect", "kcollect", "/", WIDE, "light", True),
     ("kcollect-traffic", "kcollect", "/traffic?by=protocol&range=15m", WIDE, "light", True),
+    ("kcollect-snmp", "kcollect", f"/snmp/{POLLED}", WIDE, "light", False),
     ("kcollect-talkers", "kcollect", "/talkers?range=15m", WIDE, "dark", False),
 )
 
