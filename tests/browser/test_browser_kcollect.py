@@ -16,7 +16,8 @@ from tests.browser.site import Site
 
 Open = Callable[..., Tab]
 
-PAGES = ("/", "/traffic?by=port&range=15m", "/talkers?range=15m", "/devices/101?range=15m", "/traffic?by=nothing")
+PAGES = ("/", "/traffic?by=port&range=15m", "/talkers?range=15m", "/devices/101?range=15m")
+POLLED_PAGES = ("/snmp", "/snmp/101", "/traffic?by=nothing")
 LIVE = "document.querySelector('#live .state').textContent === 'live'"
 
 
@@ -35,7 +36,7 @@ def document(site: Site, path: str) -> Any:
     return site.kcollect.document(path)
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PAGES + POLLED_PAGES)
 def test_pages_are_clean(browser: Any, stored: Site, tab: Open, path: str) -> None:
     """No console error, no serious axe violation, no sideways scrolling: light, dark, 400 px."""
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}):

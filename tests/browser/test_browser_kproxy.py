@@ -11,7 +11,7 @@ import pytest
 from tests.browser.checks import look_everywhere
 from tests.browser.conftest import Tab
 from tests.browser.exporting import STRANGER
-from tests.browser.site import Site
+from tests.browser.site import CERTIFICATE_DAYS, Site
 
 Open = Callable[..., Tab]
 
@@ -117,6 +117,17 @@ def test_a_device_goes_bad(browser: Any, site: Site, tab: Open) -> None:
         assert "needs attention" in found.text("h1")
     finally:
         source.lossy = False
+    assert found.problems == []
+
+
+def test_for_how_long_certificates_are_valid(browser: Any, site: Site, tab: Open) -> None:
+    """Of each address of the backend, by its TLS handshake."""
+    found = first_page(tab, site)
+    assert f"expires in {CERTIFICATE_DAYS} days" in found.text("[aria-labelledby=checks]")
+    found.page.goto(f"{site.kproxy}/upstream")
+    rows = found.page.locator("[aria-labelledby=endpoints] tbody tr").all_inner_texts()
+    assert len(rows) == 2
+    assert all(f"{CERTIFICATE_DAYS} days left" in row and "https://" in row for row in rows)
     assert found.problems == []
 
 
