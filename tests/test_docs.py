@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kproxy_tw.ledger import DATAGRAM_DROP_REASONS, RECORD_DROP_REASONS, Ledger
 from tests import source
 
 
@@ -20,3 +21,10 @@ def test_sphinx_has_no_warning(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     pages = {path.stem for path in (tmp_path / "html").glob("*.html")}
     assert {path.stem for path in (source.ROOT / "docs").glob("*.rst")} <= pages
+
+
+def test_every_counter_is_explained() -> None:
+    """Whoever sees a number rise finds in the troubleshooting page what it means."""
+    page = (source.ROOT / "docs/troubleshooting.rst").read_text()
+    names = {*Ledger().as_json(), *RECORD_DROP_REASONS, *DATAGRAM_DROP_REASONS} - {"RecordsDropped", "DatagramsDropped"}
+    assert {name for name in names if f"``{name}``" not in page} == set()

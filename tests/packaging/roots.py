@@ -13,18 +13,18 @@ from tests.packaging.units import in_root
 SUITE = "bookworm"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kproxy-tw"
 #: What the packages depend on, and no minimal root has.
-NEEDED = ("ca-certificates", "libstdc++6", "python3", "systemd-standalone-sysusers", "zlib1g")
+NEEDED = ("ca-certificates", "libstdc++6", "python3", "systemd", "zlib1g")
 PACKAGES = ("kproxy-tw-common", "kproxy", "kbgp", "kcollect")
 BUILD_SECONDS = 1500
 
 
-def tarball() -> Path:
+def tarball(suite: str) -> Path:
     """Make the tarball if it is not there."""
-    path = CACHE / f"{SUITE}.tar"
+    path = CACHE / f"{suite}-systemd.tar"
     if not path.exists():
-        folder = CACHE / f"{SUITE}.{os.getpid()}"
+        folder = CACHE / f"{suite}.{os.getpid()}"
         include = f"--include={','.join(NEEDED)}"
-        command = ["debootstrap", "--variant=minbase", include, SUITE, str(folder), "http://deb.debian.org/debian"]
+        command = ["debootstrap", "--variant=minbase", include, suite, str(folder), "http://deb.debian.org/debian"]
         run(*command)
         run("tar", "cf", f"{path}.{os.getpid()}", "-C", str(folder), ".")
         os.replace(f"{path}.{os.getpid()}", path)
@@ -32,16 +32,19 @@ def tarball() -> Path:
     return path
 
 
-def make_root(folder: Path) -> Path:
+def make_root(folder: Path, suite: str = SUITE) -> Path:
     """Unpack a fresh root."""
     folder.mkdir(parents=True)
-    run("tar", "xf", str(tarball()), "-C", str(folder))
+    run("tar", "xf", str(tarball(suite)), "-C", str(folder))
     return folder
 
 
-def build(folder: Path) -> Path:
-    """Build the packages into a folder; quickly, so they are larger than those that are released."""
-    run(str(source.ROOT / "packaging/build_deb"), str(folder), DEB_BUILD_OPTIONS="quick")
+def build(folder: Path, *root: Path) -> Path:
+    """Build the packages into a folder; quickly, so they are larger than those that are released.
+
+    :param root: the tarball of another release than that of this machine.
+    """
+    run(str(source.ROOT / "packaging/build_deb"), str(folder), *map(str, root), DEB_BUILD_OPTIONS="quick")
     return folder
 
 
@@ -51,7 +54,7 @@ def package(folder: Path, name: str) -> Path:
     return found
 
 
-def older(folder: Path, into: Path, version: str) -> Path:
+def renumbered(folder: Path, into: Path, version: str) -> Path:
     """Make packages of another version from built ones: the same content under an older number."""
     into.mkdir()
     for name in PACKAGES:

@@ -11,28 +11,22 @@ import os
 import re
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.processes import free_port, free_port_pair, get, get_json
-from kproxy_tw.testing.traffic import make_flows
 from tests import source
-from tests.packaging import roots
+from tests.packaging import roots, router
 from tests.packaging.units import Unit, eventually, in_root, socket_unit
 
 NAMES = re.compile("kproxy|kbgp|kcollect|kentik")
 SMALL = ("kproxy", "kbgp", "kcollect")
 TOOLS = ("debootstrap", "dh_virtualenv", "dpkg-buildpackage", "lintian", "setpriv")
-DATAGRAMS_PER_SECOND = 20
 PREVIOUS = "0.0.1"
-ROUTER = "127.0.0.77"
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
@@ -44,35 +38,9 @@ pytestmark = [
 def root(debs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give a root with the previous version of the packages."""
     folder = roots.make_root(tmp_path_factory.mktemp("root") / "debian")
-    roots.install(folder, roots.older(debs, tmp_path_factory.mktemp("older") / "debs", PREVIOUS))
+    roots.install(folder, roots.renumbered(debs, tmp_path_factory.mktemp("older") / "debs", PREVIOUS))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
-
-
-class Router(threading.Thread):
-    """Sends NetFlow v5 at a steady rate until it is told to end."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((ROUTER, 0))
-        self._socket.connect(("127.0.0.1", port))
-        self._end = threading.Event()
-        self.flows = 0
-
-    def run(self) -> None:
-        """Send."""
-        exporter, random = NetFlow5Exporter(time.time()), np.random.default_rng(1)
-        while not self._end.wait(1 / DATAGRAMS_PER_SECOND):
-            flows = make_flows(exporter.flows_per_datagram, random)
-            self._socket.send(exporter.datagram(flows, time.time()))
-            self.flows += len(flows)
-
-    def end(self) -> None:
-        """Stop sending."""
-        self._end.set()
-        self.join()
-        self._socket.close()
 
 
 class Chain:
@@ -82,7 +50,7 @@ class Chain:
         self.root, self.log = root, log
         self.flow_port, self.collector_port = free_port_pair(), free_port()
         device = {"id": "7", "company_id": "1", "device_name": "edge1", "device_sample_rate": "1"}
-        devices = {"devices": [{**device, "sending_ips": [ROUTER]}]}
+        devices = {"devices": [{**device, "sending_ips": [router.ADDRESS]}]}
         (root / "etc/kcollect").mkdir(exist_ok=True)
         (root / "etc/kcollect/devices.json").write_text(json.dumps(devices))
         self._configure()
@@ -161,28 +129,25 @@ def test_flow_arrives_and_an_upgrade_under_load_loses_none(root: Path, debs: Pat
     """The whole chain from the packages; while flow comes, the new version is installed and the service restarted."""
     log = chain.log
     chain.start()
-    router = Router(chain.flow_port)
-    router.start()
-    eventually(lambda: chain.stored() > 0, f"flows in kcollect\n{log.read_text()}")
-    assert get(chain.flow_port + 1, "/healthz")[0] == http.client.OK
-    chain.kproxy.wait_notified("WATCHDOG=1")
-
-    roots.install(root, debs)
-    assert PREVIOUS not in in_root(root, "dpkg-query", "-W", "-f", "${Version}\n", *roots.PACKAGES)
-    assert (root / "etc/default/kentik.env").exists()
-    assert chain.kproxy.stop() == 0
-    time.sleep(1)  # flow goes on to come while nobody reads
-    chain.kproxy.start(chain.sockets, log)
-    time.sleep(1)
-    router.end()
+    with router.Router(chain.flow_port) as sending:
+        eventually(lambda: chain.stored() > 0, f"flows in kcollect\n{log.read_text()}")
+        assert get(chain.flow_port + 1, "/healthz")[0] == http.client.OK
+        chain.kproxy.wait_notified("WATCHDOG=1")
+        roots.install(root, debs)
+        assert PREVIOUS not in in_root(root, "dpkg-query", "-W", "-f", "${Version}\n", *roots.PACKAGES)
+        assert (root / "etc/default/kentik.env").exists()
+        assert chain.kproxy.stop() == 0
+        time.sleep(1)  # flow goes on to come while nobody reads
+        chain.kproxy.start(chain.sockets, log)
+        time.sleep(1)
 
     eventually(lambda: _settled(chain), "nothing under way")
     ledger = chain.device()["Ledger"]
     assert (ledger["KernelDrops"], ledger["SequenceGaps"]) == (0, 0)
     assert sum(ledger["RecordsDropped"].values()) == 0
     # What waited in the kernel comes all at once: the cap may thin it, and says so.
-    expected = router.flows - ledger["RecordsSampledOut"]
-    eventually(lambda: chain.stored() >= expected, f"{expected} flows in kcollect, of {router.flows}; {ledger}")
+    expected = sending.flows - ledger["RecordsSampledOut"]
+    eventually(lambda: chain.stored() >= expected, f"{expected} flows in kcollect, of {sending.flows}; {ledger}")
     assert chain.stored() == expected
     chain.stop()
     assert "secret-token" not in log.read_text()

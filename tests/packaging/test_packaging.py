@@ -1,6 +1,7 @@
-"""The package as it is installed: from a wheel, editable, and not at all (a checkout on the path).
+"""The package as it is installed: from a wheel, an sdist, editable, and not at all (a checkout on the path).
 
-One virtual environment, empty at first, goes through the three ways; the dependencies come with the wheel.
+One virtual environment, empty at first, goes through these ways; the dependencies come with the wheel, which is built
+from the sdist.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import attrs
 import pytest
-from attrs import frozen
 
 from kproxy_tw import __version__
 from tests import source
 
-WAYS = ("wheel", "editable", "checkout")
+WAYS = ("wheel", "sdist", "editable", "checkout")
+ARCHIVES = ("wheel", "sdist")
 SECONDS = 300
+SMOKE = source.ROOT / "debian/tests/smoke"
 NOT_SOURCE = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "dropin.cache")
 
 #: Prints the package's folder, then how many templates and static files it finds.
@@ -31,7 +34,7 @@ LOOK = (
 )
 
 
-@frozen
+@attrs.frozen
 class Installed:
     """What one way of installing looks like from outside."""
 
@@ -41,6 +44,7 @@ class Installed:
     kcollect_version: str
     place: str
     assets: str
+    smoke: str = ""
 
 
 def run(*arguments: str | Path, folder: Path, **extra: str) -> str:
@@ -78,30 +82,54 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, checkout, folder=folder)
-    (built,) = folder.glob("*.whl")
+def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the archive of the sources."""
+    folder = tmp_path_factory.mktemp("sdist")
+    run(sys.executable, "setup.py", "--quiet", "sdist", "--dist-dir", folder, folder=checkout)
+    (built,) = folder.glob("*.tar.gz")
     return built
 
 
 @pytest.fixture(scope="module")
-def installed(checkout: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Installed]:
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, sdist, folder=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def smoke(programs: Path, folder: Path) -> str:
+    """Let flows go from a router's socket through kproxy into kcollect."""
+    return run(sys.executable, SMOKE, programs, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def installed(
+    checkout: Path, sdist: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Installed]:
     """Install in each way, and look."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder / "venv", with_pip=True)
     programs = folder / "venv" / "bin"
     pip = (programs / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
-    run(*pip, "install", wheel, folder=folder)
-    run(*pip, "check", folder=folder)
-    found = {"wheel": look(programs, folder, scripts=True)}
-    run(*pip, "uninstall", "--yes", "kproxy-tw", folder=folder)
+    found = {}
+    for way, archive in (("wheel", wheel), ("sdist", sdist)):
+        run(*pip, "install", archive, folder=folder)
+        run(*pip, "check", folder=folder)
+        found[way] = attrs.evolve(look(programs, folder, scripts=True), smoke=smoke(programs, folder))
+        run(*pip, "uninstall", "--yes", "kproxy-tw", folder=folder)
     run(*pip, "install", "--no-deps", "--editable", checkout, folder=folder)
     found["editable"] = look(programs, folder, scripts=True)
     run(*pip, "uninstall", "--yes", "kproxy-tw", folder=folder)
     found["checkout"] = look(programs, folder, scripts=False, PYTHONPATH=str(checkout))
     return found
+
+
+@pytest.mark.parametrize("way", ARCHIVES)
+def test_flows_arrive(installed: Mapping[str, Installed], way: str) -> None:
+    """What is installed from an archive takes flow, sends it on, and stores it."""
+    assert "30 flows of 30 arrived" in installed[way].smoke
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -125,7 +153,7 @@ def test_templates_and_static_are_found(installed: Mapping[str, Installed], chec
     there = [sum(path.is_file() for path in (checkout / name).rglob("*")) for name in ("templates", "static")]
     assert min(there) > 0
     assert installed[way].assets.split() == [str(count) for count in there]
-    assert Path(installed[way].place).is_relative_to(checkout) == (way != "wheel")
+    assert Path(installed[way].place).is_relative_to(checkout) == (way not in ARCHIVES)
 
 
 def versioned(*folders: str) -> set[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from importlib import metadata
 
+from kproxy_tw import __version__
 from tests import source
 
 #: Nothing imports them: a floor under a library's own requirement, what TLS name checks need, and what only generated
@@ -59,3 +61,12 @@ def test_every_requirement_is_used() -> None:
 def test_security_floors() -> None:
     """Versions with known holes are not accepted."""
     assert {name: required()[name] for name in FLOORS} == FLOORS
+
+
+def test_one_version_everywhere() -> None:
+    """The Debian changelog, the images' labels and the examples have the version of the package."""
+    changelog = (source.ROOT / "debian/changelog").read_text()
+    assert changelog.startswith(f"kproxy-tw ({__version__}) ")
+    for path in (source.ROOT / "packaging/containers").iterdir():
+        for found in re.findall(r'image\.version="([^"]+)"|image: kproxy_tw/\w+:(\S+)', path.read_text()):
+            assert __version__ in found, path
