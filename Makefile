@@ -3,11 +3,12 @@
 #   make demo    the whole chain over loopback (DEMO_SECONDS=n ends it by itself)
 #   make test    the tests, in JOBS=2 processes (PYTEST_ARGS="tests/decode -x" to choose; JOBS=0 for one)
 #   make bench   the benchmark table
-#   make fuzz    atheris on every parser (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to choose)
+#   make fuzz    atheris on every parser, JOBS at a time (FUZZ_RUNS=n each, 2 million if not told; FUZZ="ipfix sflow" to
+#                choose, FUZZ="--minimise" to keep what it found)
 #   make lint    ruff and mypy
 #   make test-long   the tests that take minutes, too
 #   make faults      kills, full disks, lying backends done to kproxy and kcollect (FAULTS="F1 F22 --seeds 2 --at-once 4")
-#   make faults-short  each of those once, many at the same time
+#   make faults-short  each of those once and briefly, many at the same time
 #   make faults-bgp  the same for kbgp (FAULTS="F24 --seeds 3" to choose); all of these need root
 #   make screenshots  docs/images anew, from real daemons in a real browser (chromium)
 #   make proto   what protoc generates from .proto files, anew
@@ -54,7 +55,7 @@ faults: $(READY)
 	@$(BIN)/python -m faults flows $(FAULTS)
 
 faults-short: $(READY)
-	@$(BIN)/python -m faults flows --seeds 1 --at-once 8
+	@$(BIN)/python -m faults flows --short --seeds 1 --at-once 8
 
 faults-bgp: $(READY)
 	@$(BIN)/python -m faults bgp --seeds 10 $(FAULTS)
@@ -64,7 +65,7 @@ bench: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
-	@$(BIN)/python -m tests.fuzzing $(FUZZ_RUNS) $(FUZZ)
+	@$(BIN)/python -m tests.fuzzing --jobs $(JOBS) --runs $(FUZZ_RUNS) $(FUZZ)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -71,9 +71,11 @@ setup(
             "gufo-snmp>=0.13",
             "hypothesis>=6.100",
             "playwright>=1.49",
+            "pysmi>=1.6",  # snmpsim imports it, and does not say that it needs it
             "pytest>=8.2",
             "pytest-twisted>=1.14.3",
             "pytest-xdist>=3.6",
+            "snmpsim>=1.2.2",
         ],
         "fast": ["gufo-snmp>=0.13"],
         "docs": ["sphinx>=8.1"],

@@ -1,7 +1,10 @@
 """200 polled devices beside full flow load: how late polls are, what is lost, and whether memory stays.
 
-It takes minutes, so it runs only when it is named: ``python -m bench polling``; ``BENCH_MINUTES`` says how many (30 if
-not told), ``BENCH_FLOWS`` how many flows a second. When polls begin is told by the agents, not by kproxy.
+Flows come at the rate that the ``flows`` table is to take without a loss, and devices have kproxy's default cap; the
+same without polling shows what of a loss is the machine's. When polls begin is told by the agents, not by kproxy.
+
+It takes long, so it runs only when it is named: ``python -m bench polling``. ``BENCH_MINUTES`` says how long (30 if not
+told), ``BENCH_FLOWS`` how many flows a second.
 """
 
 from __future__ import annotations
@@ -12,136 +15,141 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
+from prometheus_client.parser import text_string_to_metric_families
 
-from bench.end_to_end import BUFFER, UNCAPPED, settled
+from bench.end_to_end import BUFFER, DEFAULT_CAP, settled
+from bench.polling_figures import LATE_SECONDS, Punctuality, Sample, costs, memory, punctuality
 from bench.sender import RECORDS
-from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_json
+from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get, get_json
 
 DEVICES, INTERFACES = 200, 48
 FIRST_ID = 1000
 FLOWS_A_SECOND = int(os.environ.get("BENCH_FLOWS", "600000"))
-"""The rate that kproxy is to take without a loss; less on a machine that has other work."""
+MINUTES = float(os.environ.get("BENCH_MINUTES", "30"))
+MINUTES_WITHOUT = 5.0
+"""The run without polling is no longer than this."""
 
 INTERVAL = 60.0
 """Between two polls of a device; five times as much polling as usual, so that some minutes see enough of them."""
 
-LATE_SECONDS = 5.0
-"""To reach: no poll later than this."""
+SAMPLE_SECONDS = 5.0
 
 ROOT = Path(__file__).parents[1]
 
 
 @attrs.frozen
-class Memory:
-    """Resident MiB of kproxy and of its polling process at one moment."""
-
-    kproxy: float
-    polling: float
-
-
-@attrs.frozen
 class Seen:
-    """What came of it."""
+    """What came of a run.
+
+    :ivar outcomes: polls that kproxy tells, by how they went.
+    """
 
     flows: int
     lost: int
-    polls: int
-    latest: float
-    over: int
-    cpu_percent: float
-    memory: list[Memory]
+    samples: list[Sample]
+    outcomes: Mapping[str, int]
 
-
-def minutes() -> float:
-    """How long."""
-    return float(os.environ.get("BENCH_MINUTES", "30"))
+    def loss(self) -> str:
+        """In words."""
+        return f"{self.flows:,} flows, {self.lost:,} lost ({self.lost / self.flows:.4%})"
 
 
 def report() -> Iterator[str]:
     """The lines, as they are measured."""
-    seconds = minutes() * 60
     yield (
         f"{DEVICES} simulated devices with {INTERFACES} interfaces, polled each {INTERVAL:.0f} s, beside "
-        f"{FLOWS_A_SECOND:,} flows/s for {minutes():g} minutes"
+        f"{FLOWS_A_SECOND:,} flows/s for {MINUTES:g} minutes"
     )
-    without = run(min(seconds, 60.0), polled=0)
-    yield f"without polling: {without.flows:,} flows, {without.lost:,} lost"
-    seen = run(seconds, polled=DEVICES)
-    yield f"with polling:    {seen.flows:,} flows, {seen.lost:,} lost"
-    yield f"polls: {seen.polls:,}; the latest {seen.latest:.2f} s late, {seen.over} later than {LATE_SECONDS:g} s"
-    yield f"the polling process used {seen.cpu_percent:.1f} % of one core"
-    for place, memory in enumerate(seen.memory):
-        part = (place + 1) * 100 // len(seen.memory)
-        yield f"memory at {part:3} %: kproxy {memory.kproxy:.0f} MiB, polling process {memory.polling:.0f} MiB"
+    without, _nobody = run(60 * min(MINUTES, MINUTES_WITHOUT), polled=0)
+    yield f"without polling: {without.loss()}"
+    yield f"  of a core: {costs(without.samples)}"
+    seen, polls = run(60 * MINUTES, polled=DEVICES)
+    yield f"with polling:    {seen.loss()}"
+    yield f"  of a core: {costs(seen.samples)}"
+    yield (
+        f"polls: {polls.polls:,}; the latest {polls.latest:.2f} s late, {polls.over} later than {LATE_SECONDS:g} s, "
+        f"{polls.missed} missed, {polls.again} asked again; "
+        + ", ".join(f"{outcome}: {count:,}" for outcome, count in seen.outcomes.items())
+    )
+    yield from memory(seen.samples, ("kproxy", "polling"))
 
 
-def run(seconds: float, polled: int) -> Seen:
+def run(seconds: float, polled: int) -> tuple[Seen, Punctuality]:
     """Offer flows for so long to a fresh kproxy that polls so many devices."""
-    with tempfile.TemporaryDirectory() as name, _agents(polled) as agents:
-        folder = Path(name)
-        with _kproxy(folder, agents.ports) as (proxy, port):
-            before = proxy_totals(port)
-            sender = subprocess.Popen(
-                [sys.executable, "-m", "bench.sender", str(port), str(FLOWS_A_SECOND), str(seconds)],
-                stdout=subprocess.PIPE,
-                cwd=ROOT,
-            )
-            memory = _watch(proxy, port, seconds)
-            flows = int(sender.communicate()[0]) * RECORDS
-            ledger = settled(port + 1)
-            taken = ledger["RecordsForwarded"] + ledger["RecordsSampledOut"] - before
-            polling = get_json(port + 1, "/admin/status").get("Polling", {})
-    polls, latest, over = lateness(agents.begun())
-    return Seen(flows, flows - taken, polls, latest, over, polling.get("CPUPercent", 0.0), memory)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _agents(polled) as agents,
+        _kproxy(Path(name), agents.ports) as (processes, port),
+    ):
+        before = _taken(port)
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "bench.sender", str(port), str(FLOWS_A_SECOND), str(seconds)],
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+        )
+        samples = _watch(sender, port, {**processes, "agents": agents.pid, "sender": sender.pid})
+        flows = int(sender.communicate()[0]) * RECORDS
+        settled(port + 1)
+        seen = Seen(flows, flows - (_taken(port) - before), samples, _sums(port, "kproxy_snmp_polls", "outcome"))
+    return seen, punctuality(agents.begun, INTERVAL)
 
 
-def proxy_totals(port: int) -> int:
-    """Flows that it has taken so far."""
+def _taken(port: int) -> int:
+    """Flows that kproxy has taken so far, without the metric records, which are its own."""
     totals = get_json(port + 1, "/admin/status")["Totals"]
-    return int(totals["RecordsForwarded"] + totals["RecordsSampledOut"])
+    made = _sums(port, "kproxy_snmp_metric_records").total()
+    return int(totals["RecordsForwarded"] + totals["RecordsSampledOut"]) - made
 
 
-def lateness(begun: list[list[float]]) -> tuple[int, float, int]:
-    """How many polls there were on their grid, how late the latest was, and how many were too late.
-
-    A device's grid is where its earliest poll within an interval lies; its first poll is off the grid.
-    """
-    late: list[float] = []
-    for times in begun:
-        places = [moment % INTERVAL for moment in times[1:]]
-        if places:
-            # The circle is cut opposite to the first of them, so that a grid near its end is not torn.
-            cut = (places[0] + INTERVAL / 2) % INTERVAL
-            turned = [(place - cut) % INTERVAL for place in places]
-            late += [place - min(turned) for place in turned]
-    return len(late), max(late, default=0.0), sum(one > LATE_SECONDS for one in late)
-
-
-def _watch(proxy: Daemon, port: int, seconds: float) -> list[Memory]:
-    """Memory at six moments."""
-    found = []
-    for _moment in range(6):
-        time.sleep(seconds / 6)
-        polling = get_json(port + 1, "/admin/status").get("Polling", {}).get("PID", 0)
-        found.append(Memory(_resident(proxy.process.pid), _resident(polling) if polling else 0.0))
+def _sums(port: int, metric: str, label: str = "device") -> Counter[str]:
+    """A metric by the values of one of its labels, summed up over the others."""
+    found: Counter[str] = Counter()
+    for family in text_string_to_metric_families(get(port + 1, "/metrics")[1].decode()):
+        if family.name == metric:
+            for sample in family.samples:
+                found[sample.labels[label]] += int(sample.value)
     return found
 
 
+def _watch(sender: subprocess.Popen[bytes], port: int, pids: dict[str, int]) -> list[Sample]:
+    """Memory and costs at many moments, until the sender ends."""
+    found: list[Sample] = []
+    began = time.monotonic()
+    while True:
+        try:
+            sender.wait(SAMPLE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pids["polling"] = get_json(port + 1, "/admin/status").get("Polling", {}).get("PID", 0)
+            running = {name: pid for name, pid in pids.items() if pid}
+            resident = {name: _resident(pid) for name, pid in running.items()}
+            found.append(Sample(time.monotonic() - began, resident, {name: _cpu(pid) for name, pid in running.items()}))
+        else:
+            return found
+
+
 def _resident(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of processor time, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class _Agents:
-    """The process with the agents."""
+    """The process with the agents.
+
+    :ivar begun: by agent, when polls began; there when it has ended.
+    """
 
     def __init__(self, count: int) -> None:
         self._process = subprocess.Popen(
@@ -152,17 +160,14 @@ class _Agents:
             text=True,
         )
         assert self._process.stdout is not None
+        self.pid = self._process.pid
         self.ports: list[int] = json.loads(self._process.stdout.readline())
-        self._begun: list[list[float]] = []
-
-    def begun(self) -> list[list[float]]:
-        """When polls began, of each agent, after the end."""
-        return self._begun
+        self.begun: list[list[float]] = []
 
     def end(self) -> None:
         """Hear what they saw."""
         said, _errors = self._process.communicate()
-        self._begun = json.loads(said)
+        self.begun = json.loads(said)
 
 
 @contextmanager
@@ -175,13 +180,13 @@ def _agents(count: int) -> Iterator[_Agents]:
 
 
 @contextmanager
-def _kproxy(folder: Path, ports: list[int]) -> Iterator[tuple[Daemon, int]]:
-    """A kproxy that polls these, and its flow port."""
+def _kproxy(folder: Path, ports: list[int]) -> Iterator[tuple[dict[str, int], int]]:
+    """A kproxy that polls these, beside the backend's stand-in; the processes, and its flow port."""
     sink_port, port = free_port(), free_port_pair()
     file = folder / "snmp.json"
     file.write_text(json.dumps({"devices": _settings(ports)}), encoding="ascii")
     file.chmod(0o600)
-    flags = ["-snmp_file=" + str(file), "-snmp_allow=127.0.0.0/8", "-bootstrap_devices=all"] if ports else []
+    flags = [f"-snmp_file={file}", "-snmp_allow=127.0.0.0/8", "-bootstrap_devices=all"] if ports else []
     command = [
         "kproxy",
         "-host=127.0.0.1",
@@ -193,14 +198,14 @@ def _kproxy(folder: Path, ports: list[int]) -> Iterator[tuple[Daemon, int]]:
         f"-snmp_description_seconds={6 * INTERVAL:.0f}",
         *flags,
     ]
-    sink = ["python", "-m", "bench.sink", str(sink_port), str(UNCAPPED), str(len(ports))]
+    sink_command = ["python", "-m", "bench.sink", str(sink_port), str(DEFAULT_CAP), str(len(ports))]
     credentials = {"KENTIK_API_EMAIL": "bench@example.com", "KENTIK_API_TOKEN": "bench"}
     with (
-        Daemon(sink, log=folder / "sink.log", environment={"PYTHONPATH": str(ROOT)}),
+        Daemon(sink_command, log=folder / "sink.log", environment={"PYTHONPATH": str(ROOT)}) as sink,
         Daemon(command, log=folder / "kproxy.log", environment=credentials) as proxy,
     ):
         proxy.wait_until_ready(port + 1)
-        yield proxy, port
+        yield {"kproxy": proxy.process.pid, "sink": sink.process.pid}, port
 
 
 def _settings(ports: list[int]) -> list[dict[str, Any]]:

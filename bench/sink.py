@@ -13,6 +13,23 @@ import sys
 
 from bench.sender import EXPORTERS, address
 
+METRIC_COLUMNS = {
+    **dict.fromkeys(("APP_PROTOCOL", *(f"INT0{place}" for place in range(7))), "uint32"),
+    **{f"INT64_0{place}": "uint64" for place in range(10)},
+    **dict.fromkeys(("STR00", "STR01"), "string"),
+}
+"""Custom columns of a device that is polled, for its metric records: by name, their types."""
+
+FIRST_COLUMN = 2880
+
+
+def metric_columns() -> list[dict[str, str]]:
+    """As the API gives them."""
+    return [
+        {"col_name": name, "field_id": str(number), "col_type": kind}
+        for number, (name, kind) in enumerate(METRIC_COLUMNS.items(), FIRST_COLUMN)
+    ]
+
 
 def device(number: int, max_flow_rate: int, addresses: list[str]) -> dict[str, object]:
     """One device."""
@@ -30,7 +47,9 @@ def devices(max_flow_rate: int, polled: int = 0) -> bytes:
     """The device list, as the API gives it."""
     senders = [device(100 + exporter, max_flow_rate, [address(exporter)]) for exporter in range(EXPORTERS)]
     others = [
-        device(1000 + number, max_flow_rate, [f"127.2.{number // 250}.{number % 250}"]) for number in range(polled)
+        device(1000 + number, max_flow_rate, [f"127.2.{number // 250}.{number % 250}"])
+        | {"custom_column_data": metric_columns()}
+        for number in range(polled)
     ]
     return json.dumps({"devices": senders + others}).encode()
 

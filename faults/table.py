@@ -34,6 +34,9 @@ class Outcome:
     duplicates: int = 0
 
 
+Run = Callable[[Path, random.Random], Outcome | None]
+
+
 @attrs.frozen
 class Fault:
     """One row.
@@ -44,12 +47,19 @@ class Fault:
     :ivar number: in the reliability plan.
     :ivar name: what is done.
     :ivar criterion: what must hold.
+    :ivar shorter: does less of it, for a quick look at everything.
     """
 
     number: str
     name: str
     criterion: str
-    run: Callable[[Path, random.Random], Outcome | None]
+    run: Run
+    shorter: Run | None = None
+
+    @property
+    def shortened(self) -> Fault:
+        """The same, done as briefly as can be."""
+        return attrs.evolve(self, run=self.shorter or self.run)
 
 
 @attrs.frozen

@@ -36,8 +36,8 @@ from kproxy_tw.deliver.spool.tally import Books
 from kproxy_tw.devices.client import DeviceApi
 from kproxy_tw.devices.config import DevicesConfig
 from kproxy_tw.devices.device import Device
-from kproxy_tw.devices.memory.service import MemoryService
-from kproxy_tw.devices.memory.store import MemoryStore
+from kproxy_tw.devices.memory.assembly import memory_service
+from kproxy_tw.devices.memory.peers.config import Peer
 from kproxy_tw.devices.registry import Changes, Registry
 from kproxy_tw.devices.service import RefreshService
 from kproxy_tw.devices.sources import Sources
@@ -46,6 +46,7 @@ from kproxy_tw.intake import DeviceLife, Intake, SessionConfig
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.limits import Limits
 from kproxy_tw.listen.activation import Inherited
+from kproxy_tw.listen.container import container_gateway
 from kproxy_tw.listen.ipfix.config import StreamConfig
 from kproxy_tw.listen.ipfix.service import IpfixListener
 from kproxy_tw.listen.service import ListenConfig, UdpListener
@@ -84,6 +85,7 @@ class KproxyConfig:
 
     :ivar state_dir: where the last good device list, the exporters' templates and the spool are kept.
     :ivar proxies: which hosts are reached through an HTTP proxy.
+    :ivar peers: other kproxys that the same exporters send to.
     :ivar spool: of messages that are not delivered yet; ``None`` keeps them in memory alone.
     :ivar shown: effective settings by flag name for JSON, secrets masked; ``settings``: all of them, with their origin.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -99,6 +101,7 @@ class KproxyConfig:
     proxies: Proxies = attrs.Factory(Proxies)
     listen: ListenConfig = attrs.Factory(ListenConfig)
     streams: StreamConfig = attrs.Factory(StreamConfig)
+    peers: tuple[Peer, ...] = ()
     decode: DecodeOptions = AS_SENT
     devices: DevicesConfig = attrs.Factory(DevicesConfig)
     sessions: SessionConfig = attrs.Factory(SessionConfig)
@@ -162,7 +165,14 @@ class KproxyAssembly:
             options=config.decode,
             adopt=lambda device, session: self.memory.adopt(device, session),
         )
-        self.memory = self._memory_service()
+        self.memory = memory_service(
+            reactor=reactor,
+            state_dir=config.state_dir,
+            peers=config.peers,
+            tls=self._upstream.tls,
+            offload=self._offload,
+            devices=self.intake.devices.values,
+        )
         self.listener = UdpListener(
             reactor=reactor,
             config=config.listen,
@@ -176,20 +186,13 @@ class KproxyAssembly:
         self.inherited = Ledger()
         self.spool = self._spool_service(config.spool)
         self.letters = self._dead_letters()
-        session = self._upstream.session
-        self.delivery = DeliveryService(
-            reactor=reactor,
-            new_sessions=lambda: DeviceSessions(flow=session(), snmp=session(), further=session),
-            url=config.endpoints.flow,
-            config=config.deliver,
-            offload=self._offload,
-            keeper=self.spool,
-            letters=self.letters,
-        )
+        self.delivery = self._delivery_service()
         self.snmp = self._snmp()
         self.refresh = self._refresh_service()
         self.overview = self._overview()
-        self.health = HealthService(reactor, config.web, self.overview, inherited=inherited.health, book=book)
+        self.health = HealthService(
+            reactor, config.web, self.overview, inherited=inherited.health, book=book, shared=self.memory
+        )
 
     def service(self) -> IService:
         """The daemon. It starts from the backend's side to the socket's, and stops the other way round."""
@@ -233,15 +236,6 @@ class KproxyAssembly:
 
         return SilenceWatch(lambda: Ledger.total(self.intake.ledgers()).datagrams_received, self._reactor.seconds, end)
 
-    def _memory_service(self) -> MemoryService:
-        return MemoryService(
-            reactor=self._reactor,
-            store=MemoryStore(self._config.state_dir, offload=self._offload),
-            offload=self._offload,
-            wall=time.time,
-            devices=self.intake.devices.values,
-        )
-
     def _spool_service(self, limits: SpoolLimits | None) -> SpoolService | None:
         if limits is None:
             return None
@@ -252,6 +246,18 @@ class KproxyAssembly:
             inherited=self.inherited.receive,
             lost=self._lost,
             books=lambda: Books.of([self.inherited, *self.intake.ledgers()]),
+        )
+
+    def _delivery_service(self) -> DeliveryService:
+        session = self._upstream.session
+        return DeliveryService(
+            reactor=self._reactor,
+            new_sessions=lambda: DeviceSessions(flow=session(), snmp=session(), further=session),
+            url=self._config.endpoints.flow,
+            config=self._config.deliver,
+            offload=self._offload,
+            keeper=self.spool,
+            letters=self.letters,
         )
 
     def _dead_letters(self) -> DeadLetters | None:
@@ -329,6 +335,7 @@ class KproxyAssembly:
             refreshing=self.refresh,
             polling=self.snmp,
             shard=self._config.shard,
+            gateway=container_gateway(),
             log_lines_lost=self._log_lines_lost,
             clock_check=self._upstream.offset.check,
             certificates=self._upstream.expiry.all,

@@ -74,10 +74,11 @@ class DeviceIntake:
         return self.relayed_types.union(*(session.flow_types for session in self.sessions.values()))
 
     def template_counts(self) -> Mapping[str, int]:
-        """Templates of all sessions: those in force, and those refused, evicted and expired so far."""
+        """Templates of all sessions: in force, waited for by data, and refused, evicted and expired so far."""
         caches = [session.templates for session in self.sessions.values()]
         return {
             "in_force": sum(len(cache) for cache in caches),
+            "waiting": sum(len(cache.held) for cache in caches),
             "refused": sum(cache.refused for cache in caches),
             "evicted": sum(cache.evicted for cache in caches),
             "expired": sum(cache.expired for cache in caches),

@@ -6,7 +6,7 @@ implementation and by a fake in ``kproxy_tw.testing`` or by several real ones.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.flowbatch import FlowBatch
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, UnregisteredStatus
+from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, TapStatus, UnregisteredStatus
 
 
 class RecordLayout(Protocol):
@@ -22,7 +22,7 @@ class RecordLayout(Protocol):
 
     @property
     def flow_type(self) -> str:
-        """``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``."""
+        """``netflow1``, ``5``, ``7``, ``9``, ``ipfix`` or ``sflow``."""
 
     @property
     def flows_per_record(self) -> int:
@@ -50,11 +50,14 @@ class ProxyStatus(Protocol):
     def devices(self) -> Iterator[DeviceStatus]:
         """Registered devices that have sent something since the start; each is looked at when it is asked for."""
 
-    def device(self, device_id: int) -> DeviceStatus | None:
-        """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
+    def hold(self, device_id: int) -> Callable[[], DeviceStatus] | None:
+        """What makes the whole status of one of :meth:`devices`; ``None`` when it has not sent anything.
 
-    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
-        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
+        To be called in a thread: describing what some exporters teach takes longer than the reactor may be held up.
+        """
+
+    def tap(self, device_id: int) -> TapStatus | None:
+        """A device's last flows; more of them come while somebody asks. ``None``: no such device."""
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""

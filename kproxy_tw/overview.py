@@ -10,10 +10,9 @@ import attrs
 
 from kproxy_tw import __version__
 from kproxy_tw.deviceintake import DeviceIntake
-from kproxy_tw.devices.exporter_status import exporter_status
-from kproxy_tw.devices.sflow_status import sflow_status
+from kproxy_tw.devices.exporter_status import hold_exporters
+from kproxy_tw.devices.sflow_status import hold_sflow
 from kproxy_tw.devices.sources import Sources
-from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.intake import Intake
 from kproxy_tw.ledger import Ledger, Trend
 from kproxy_tw.pipeline import DevicePipeline
@@ -30,6 +29,8 @@ from kproxy_tw.status import (
     ListenerStatus,
     SettingStatus,
     StreamListenerStatus,
+    TapStatus,
+    TeeStatus,
     UnregisteredStatus,
 )
 from kproxy_tw.upstream.latency import Latencies
@@ -43,6 +44,9 @@ class Listening(Protocol):
 
     def status(self) -> Sequence[ListenerStatus]:
         """One value per socket."""
+
+    def copies(self) -> Sequence[TeeStatus]:
+        """What other collectors get of what comes in; one value per target."""
 
 
 class Streaming(Protocol):
@@ -109,7 +113,7 @@ class Overview:
     :ivar clock: ``seconds()`` gives monotonic seconds.
     :ivar wall: gives seconds since 1970.
     :ivar config: effective settings, secrets masked.
-    :ivar shard: see ``DaemonStatus``.
+    :ivar shard, gateway: see ``DaemonStatus``.
     :ivar inherited: the books of what runs before this one have left on disk.
     :ivar log_lines_lost: gives the lines that each log sink did not take.
     :ivar certificates: gives until when each certificate in use is valid.
@@ -136,6 +140,7 @@ class Overview:
     refreshing: Refreshing
     polling: Polling
     shard: str = ""
+    gateway: str = ""
     log_lines_lost: Callable[[], Mapping[str, int]] = dict
     clock_check: Callable[[], Check] | None = None
     certificates: Callable[[], Mapping[str, float]] = dict
@@ -165,7 +170,9 @@ class Overview:
             spool=self.delivering.waiting() if self.spool is None else self.spool.shown(),
             totals=totals,
             streams=self.streaming.status(),
+            tee=tuple(self.listening.copies()),
             shard=self.shard,
+            gateway=self.gateway,
             log_lines_lost=self.log_lines_lost(),
             polling=self.polling.polling(),
             certificates=self.certificates(),
@@ -189,34 +196,34 @@ class Overview:
         self.bounded()
         self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
 
-    def device(self, device_id: int) -> DeviceStatus | None:
-        """One of :meth:`devices`, with its templates; ``None`` when it has not sent anything."""
+    def hold(self, device_id: int) -> Callable[[], DeviceStatus] | None:
+        """What makes the whole status of one of :meth:`devices`; ``None`` when it has not sent anything."""
         intake = self.intake.devices.get(device_id)
         if intake is None:
             return None
-        templates = tuple(
-            {"source": address, **template}
-            for address, session in sorted(intake.sessions.items())
-            for template in session.templates.describe()
-        )
-        return attrs.evolve(
+        summary = attrs.evolve(
             self._device(intake),
-            templates=templates,
             sequences=_sequences(intake),
-            exporters=exporter_status(intake.sessions, intake.pipeline.rates, intake.events.latest()),
-            sflow=sflow_status(intake.sflow),
             snmp=self.polling.device(device_id, whole=True),
             last_flows=intake.pipeline.looks.flows,
         )
+        of_exporters = hold_exporters(intake.sessions, intake.pipeline.rates, intake.events.latest())
+        of_sflow = hold_sflow(intake.sflow)
 
-    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
-        """A device's last flows and their number; more of them come while somebody asks. ``None``: no such device."""
+        def describe() -> DeviceStatus:
+            exporters, templates = of_exporters()
+            return attrs.evolve(summary, exporters=exporters, templates=templates, sflow=of_sflow())
+
+        return describe
+
+    def tap(self, device_id: int) -> TapStatus | None:
+        """A device's last flows; more of them come while somebody asks. ``None``: no such device."""
         intake = self.intake.devices.get(device_id)
         if intake is None:
             return None
         looks = intake.pipeline.looks
         looks.tap(self.clock.seconds())
-        return looks.number, looks.flows
+        return TapStatus(intake.pipeline.device.name, looks.number, looks.flows)
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """Unregistered sources of the last 30 minutes, oldest first."""

@@ -178,7 +178,8 @@ class DeviceStatus:
     :ivar recent: what it did in the last 15 minutes.
     :ivar enabled: whether its flow is to be forwarded.
     :ivar last_flows: some of those that were sent last; only in the status of a single device.
-    :ivar template_counts: templates of its sessions: ``in_force``, and ``refused``, ``evicted``, ``expired`` so far.
+    :ivar template_counts: templates of its sessions: ``in_force``, ``waiting`` (data came before them), and
+        ``refused``, ``evicted``, ``expired`` so far.
     :ivar templates: the templates in force, as ``TemplateCache.describe`` gives them, each with its ``source``
         address; only in the status of a single device.
     :ivar exporters: what is known of its exporters; only in the status of a single device.
@@ -214,6 +215,15 @@ class DeviceStatus:
     recent: RecentStatus = attrs.Factory(RecentStatus)
     enabled: bool = True
     last_flows: FlowBatch | None = None
+
+
+@attrs.frozen
+class TapStatus:
+    """Flows of a device that were sent last. ``number``: of this look at them; another one has another."""
+
+    device_name: str
+    number: int
+    flows: FlowBatch | None
 
 
 @attrs.frozen(kw_only=True)
@@ -255,6 +265,22 @@ class ListenerStatus:
     address: str
     receive_buffer: int
     kernel_drops: int
+
+
+@attrs.frozen(kw_only=True)
+class TeeStatus:
+    """A target that gets copies of all datagrams.
+
+    :ivar source: whose address they come from, in words.
+    :ivar sent, lost: copies that the kernel took, and did not take.
+    :ivar problem: the last one, in words; empty for none.
+    """
+
+    target: str
+    source: str
+    sent: int
+    lost: int
+    problem: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -337,6 +363,7 @@ class LimitStatus:
 class DaemonStatus:
     """The process as a whole.
 
+    :ivar gateway: of the container that the process is in; empty outside of one.
     :ivar config: effective settings by flag name, secrets masked as ``***``.
     :ivar spool: ``Messages``, ``Bytes``, ``OldestMs``, ``MaxBytes`` of what waits to be sent.
     :ivar shard: number of the shard of every device that this process is, as text; empty where flow is not split.
@@ -359,6 +386,8 @@ class DaemonStatus:
     spool: Mapping[str, int]
     totals: Ledger
     streams: StreamListenerStatus = attrs.Factory(StreamListenerStatus)
+    tee: tuple[TeeStatus, ...] = ()
+    gateway: str = ""
     shard: str = ""
     log_lines_lost: Mapping[str, int] = attrs.Factory(dict)
     polling: PollerStatus = attrs.Factory(PollerStatus)

@@ -120,7 +120,7 @@ def test_what_waits_is_bounded_in_bytes_over_all_exporters() -> None:
 def test_bad_datagrams_are_counted_by_reason_and_told() -> None:
     """Garbage of a registered device is dropped; what is good goes on."""
     bench = Bench(EDGE)
-    for data in (b"\x00\x07garbage", v5()[:20], v5()):
+    for data in (b"\x00\x08garbage", v5()[:20], v5()):
         bench.datagram(data, "192.0.2.1", 50000)
     bench.gather()
     dropped = bench.ledger().datagrams_dropped

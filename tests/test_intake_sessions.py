@@ -189,7 +189,7 @@ def test_templates_are_counted() -> None:
     bench.datagram(v9(a_set(0, PAIR), seconds=NOW), "192.0.2.1", 5000)
     bench.datagram(v9(a_set(0, PAIR, template(257)), seconds=NOW), "192.0.2.2", 5000)
     bench.gather()
-    counts = {"in_force": 2, "refused": 1, "evicted": 0, "expired": 0}
+    counts = {"in_force": 2, "waiting": 0, "refused": 1, "evicted": 0, "expired": 0}
     assert bench.intake.devices[7].template_counts() == counts
 
 

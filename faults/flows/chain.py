@@ -23,8 +23,10 @@ import attrs
 
 from faults.flows.gate import Gate
 from faults.flows.numbered import NumberedExporter, address_of
-from faults.flows.oracle import CRASH_SECONDS, judge
+from faults.flows.oracle import durable_until, judge
+from faults.flows.reading import Crash, Reading
 from faults.table import Outcome
+from kproxy_tw.deliver.spool.tallyfile import FILE_NAME
 from kproxy_tw.testing.processes import Daemon, get_json
 from tests.interop.namespaces import Namespace, need_namespaces
 
@@ -119,14 +121,14 @@ class Chain:
     gate: Gate | None
     socket: socket.socket
     exporters: list[NumberedExporter]
+    reading: Reading
     watch: Watch = attrs.field(factory=Watch)
-    crashes: list[tuple[float, float]] = attrs.field(factory=list)
+    crashes: list[Crash] = attrs.field(factory=list)
     unheard: int = 0
     unheard_reason: str = "unheard"
     kproxy: Daemon | None = None
     kcollect: Daemon | None = None
-    _away_since: float = attrs.field(factory=time.monotonic)
-    _ready_at: float = 0.0
+    _started: float = 0.0
     _starts: Iterator[int] = attrs.field(factory=lambda: iter(range(1, 10_000)))
 
     @property
@@ -165,6 +167,7 @@ class Chain:
         """
         number = self.socket.fileno()
         shim = [*prefix, sys.executable, "-c", SOCKET_SHIM, str(number), _program("kproxy")]
+        self._started = time.monotonic()
         self.kproxy = Daemon(
             [*shim, *self.kproxy_flags(), *flags],
             log=self._log("kproxy"),
@@ -177,13 +180,12 @@ class Chain:
         except RuntimeError:
             if not mortal:
                 raise
-        self._ready_at = time.monotonic()
 
     def stop_kproxy(self) -> float:
         """SIGTERM, which must be obeyed. :return: the seconds it took."""
         assert self.kproxy is not None
         self.watch.look()
-        self._away_since = began = time.monotonic()
+        began = time.monotonic()
         code = self.kproxy.stop()
         assert code == 0, f"kproxy ended with {code}"
         return time.monotonic() - began
@@ -230,11 +232,8 @@ class Chain:
         return True
 
     def _crashed(self) -> None:
-        """What waited in the kernel for a process that did not live long was read by it all the same."""
-        now = time.monotonic()
-        short_life = now - self._ready_at < CRASH_SECONDS + 1.0
-        self.crashes.append((self._away_since if short_life else now - CRASH_SECONDS, now + 0.1))
-        self._away_since = now
+        """What it had read in its last time may be lost; what it had not read waits in the kernel for the next."""
+        self.crashes.append(self.reading.crash(durable_until(self.state / "spool" / FILE_NAME, self._started)))
 
     def kill_kcollect(self) -> None:
         """SIGKILL, now."""
@@ -363,9 +362,10 @@ def chain(
         flow.bind(("127.0.0.1", FLOW_PORT))
         gate = Gate(GATE_PORT, COLLECTOR_PORT) if gated else None
         exporters = [NumberedExporter(FLOW_PORT, place) for place in range(devices)]
-        made = Chain(directory, space, flags, devices, gate, flow, exporters)
+        made = Chain(directory, space, flags, devices, gate, flow, exporters, Reading(flow, exporters))
         try:
             made.devices_file()
+            made.reading.start()
             if gate is not None:
                 gate.open()
             if started:
@@ -382,6 +382,7 @@ def _tear_down(made: Chain) -> None:
     for exporter in made.exporters:
         exporter.close()
     made.watch.stop()
+    made.reading.stop()
     if made.gate is not None:
         made.gate.close()
     for daemon in (made.kproxy, made.kcollect):

@@ -76,6 +76,7 @@ def failing(directory: Path, chance: random.Random) -> Outcome:
     inject = f"inject={call_name}:error={error}:when={when}"
     prefix = [
         strace,
+        "--seccomp-bpf",
         "-D",
         "-f",
         "-qq",

@@ -17,10 +17,21 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import attrs
+
 FORWARD_SECONDS = 60.0
 HOP_BY_HOP = frozenset({"host", "connection", "transfer-encoding", "content-length", "date", "server"})
 
 Trick = Callable[["Request"], None]
+
+
+@attrs.frozen
+class Meeting:
+    """A request with flow: when it came, monotonic seconds, whose it is, its bytes."""
+
+    at: float
+    sender: str
+    size: int
 
 
 class Request(BaseHTTPRequestHandler):
@@ -54,7 +65,8 @@ class Request(BaseHTTPRequestHandler):
     def _meet(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         about_flow = self.path.startswith("/chf")
-        self.gate.note(about_flow)
+        if about_flow:
+            self.gate.met.append(Meeting(time.monotonic(), self.path, len(self.body)))
         with suppress(OSError, ValueError):
             if about_flow or self.gate.everything:
                 self.gate.trick(self)
@@ -105,7 +117,7 @@ class Gate:
     :ivar trick: what requests with flow meet.
     :ivar everything: whether all other requests meet it, too.
     :ivar connections: those that are there.
-    :ivar met: when a request with flow came, monotonic seconds.
+    :ivar met: the requests with flow.
     """
 
     def __init__(self, port: int, backend: int) -> None:
@@ -114,14 +126,9 @@ class Gate:
         self.tls: ssl.SSLContext | None = None
         self.trick: Trick = Request.forward
         self.everything = False
-        self.met: list[float] = []
+        self.met: list[Meeting] = []
         self.connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
-
-    def note(self, about_flow: bool) -> None:
-        """A request has come."""
-        if about_flow:
-            self.met.append(time.monotonic())
 
     def open(self) -> None:
         """Listen."""

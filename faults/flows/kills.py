@@ -14,6 +14,9 @@ from tests.interop.namespaces import executable
 KILLS = 20
 """Of each seed: five seeds make a hundred."""
 
+CALLS = (("fdatasync", 6), ("pwritev,pwritev2", 6), ("rename", 2), ("pwrite64", 12), ("unlink", 1))
+"""System calls, and at how many-th of each kproxy is killed at most."""
+
 STOPS = 3
 KILLS_AT_EACH_POINT = 2
 SPOOL_POINTS = ("create", "rename", "write", "sync", "seal", "ack", "state", "delete")
@@ -70,11 +73,13 @@ def _killed_at(made: Chain, point: str, chance: random.Random) -> None:
     _until_dead(made, point)
 
 
-def killed_in_a_system_call(directory: Path, chance: random.Random) -> Outcome:
+def killed_in_a_system_call(
+    directory: Path, chance: random.Random, calls: tuple[tuple[str, int], ...] = CALLS
+) -> Outcome:
     """F3: SIGKILL when kproxy calls the kernel for the n-th time to write, synchronize or rename."""
     strace = executable("strace")
     with chain(directory, gated=True) as made:
-        for call, most in (("fdatasync", 6), ("pwritev,pwritev2", 6), ("rename", 2), ("pwrite64", 12), ("unlink", 1)):
+        for call, most in calls:
             made.put_away()
             inject = f"inject={call}:signal=KILL:when={chance.randint(1, most)}"
             flags = ["-D", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
@@ -146,7 +151,7 @@ def collector_killed(directory: Path, chance: random.Random, kills: int = 4) -> 
     """F32: kcollect is killed at random, and before and behind its commits; what it acknowledged is there."""
     with chain(directory) as made:
         made.load()
-        for point in (*STORE_POINTS, *([""] * kills)):
+        for point in (*STORE_POINTS * KILLS_AT_EACH_POINT, *([""] * kills)):
             assert made.kcollect is not None
             made.kcollect.stop()
             made.start_kcollect(environment={VARIABLE: f"{point}:{chance.randint(1, 3)}"} if point else None)

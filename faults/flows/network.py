@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from faults.flows import gate as tricks
@@ -19,6 +20,7 @@ from kproxy_tw.testing.certificates import Authority
 
 EACH_SECONDS = 8.0
 FLAPS = 8
+GOES_ON_SECONDS = 20.0
 LONGEST_STALL_SECONDS = 2.0
 """Of an answer of the health page while names are not resolved: a resolver that blocked the reactor would take 5 or
 more. The machine may be busy, so that this is no measure of speed."""
@@ -122,9 +124,13 @@ def names(directory: Path, chance: random.Random) -> Outcome:
         time.sleep(3.0)
         for mode in chance.sample(["other", "missing", "failing", "silent"], 3):
             server.mode = mode
+            time.sleep(1.0)  # what was under way has arrived
             forwarded = made.status()["Totals"]["RecordsForwarded"]
-            time.sleep(2.5)
-            assert made.status()["Totals"]["RecordsForwarded"] > forwarded, f"the connection does not go on: {mode}"
+            made.wait(
+                partial(_grown, made, forwarded),
+                f"the connection does not go on while the name is {mode}",
+                GOES_ON_SECONDS,
+            )
             made.gate.close()
             made.gate.open()
             made.wait(lambda: made.on_disk() > 0, f"nothing is on disk while the name is {mode}", 30.0)
@@ -135,6 +141,10 @@ def names(directory: Path, chance: random.Random) -> Outcome:
         assert slowest < LONGEST_STALL_SECONDS, f"the health page took {slowest:.1f} s"
         made.settle()
         return made.end()
+
+
+def _grown(made: Chain, forwarded: int) -> bool:
+    return bool(made.status()["Totals"]["RecordsForwarded"] > forwarded)
 
 
 @contextmanager

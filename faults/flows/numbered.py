@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 
@@ -20,6 +21,9 @@ NUMBERS_EACH = 1 << 19
 """So many numbers an exporter has; 32 exporters fit into 10.0.0.0/8."""
 
 Numbers = npt.NDArray[np.int64]
+
+FIRST_SOURCE = slice(24, 28)
+"""Where the first flow's source address stands in a datagram of NetFlow v5."""
 
 
 def flows_of(numbers: Numbers) -> Flows:
@@ -46,6 +50,14 @@ def octets(numbers: Numbers) -> Numbers:
     return packets(numbers) * (64 + numbers % 1400)
 
 
+def number_in(datagram: bytes) -> int | None:
+    """The number of the first flow of a NetFlow v5 datagram; ``None`` of any other."""
+    if len(datagram) < FIRST_SOURCE.stop or datagram[:2] != b"\0\5":
+        return None
+    number: int = struct.unpack("!I", datagram[FIRST_SOURCE])[0] - BASE
+    return number if number >= 0 else None
+
+
 @attrs.frozen
 class Sent:
     """One datagram: its first number, how many flows, and when, monotonic seconds."""
@@ -65,7 +77,7 @@ class NumberedExporter:
     def __init__(self, port: int, place: int = 0) -> None:
         self.address = address_of(place)
         self.sent: list[Sent] = []
-        self._next = place * NUMBERS_EACH
+        self._first = self._next = place * NUMBERS_EACH
         self._target = ("127.0.0.1", port)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((self.address, 0))
@@ -82,6 +94,15 @@ class NumberedExporter:
             self.sent.append(Sent(int(numbers[0]), size, time.monotonic()))
             self._socket.sendto(self._format.datagram(flows_of(numbers), time.time()), self._target)
         return datagrams * size
+
+    def has(self, number: int) -> bool:
+        """Whether it has sent the flow with that number, as the first of a datagram."""
+        place = (number - self._first) // self._format.flows_per_datagram
+        return 0 <= place < len(self.sent) and self.sent[place].first == number
+
+    def sent_at(self, number: int) -> float:
+        """When it has sent that flow, monotonic seconds."""
+        return self.sent[(number - self._first) // self._format.flows_per_datagram].at
 
     def start(self, flows_per_second: int) -> None:
         """Send at that rate, and no other, until :meth:`stop`."""

@@ -63,7 +63,7 @@ def one_floods(directory: Path, chance: random.Random) -> Outcome:
         return outcome
 
 
-def strangers(directory: Path, chance: random.Random) -> Outcome:
+def strangers(directory: Path, chance: random.Random, sources: int = STRANGERS, domains: int = DOMAINS) -> Outcome:
     """F17: 200,000 sources that nobody knows, and a known one that teaches all template numbers of four domains."""
     with chain(directory) as made:
         assert made.kproxy is not None
@@ -71,8 +71,8 @@ def strangers(directory: Path, chance: random.Random) -> Outcome:
         time.sleep(WARM_SECONDS)
         before = resident(made.kproxy.process.pid)
         made.space.run("ip", "route", "add", "local", "10.0.0.0/8", "dev", "lo")
-        _from_everywhere(chance)
-        _templates(made)
+        _from_everywhere(chance, sources)
+        _templates(made, domains)
         time.sleep(2.0)
         growth = resident(made.kproxy.process.pid) - before
         assert growth <= MOST_GROWTH, f"kproxy grew by {growth // MIB} MiB"
@@ -83,13 +83,13 @@ def strangers(directory: Path, chance: random.Random) -> Outcome:
         return made.end()
 
 
-def _from_everywhere(chance: random.Random) -> None:
+def _from_everywhere(chance: random.Random, sources: int) -> None:
     """A datagram from each of many addresses, which the socket is told for each."""
     junk = struct.pack("!HH", 5, 1) + bytes(68)
     first = int(ip_address("10.0.0.1")) + chance.randrange(1 << 23)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         due = time.monotonic()
-        for number in range(STRANGERS):
+        for number in range(sources):
             source = struct.pack("=I4s4s", 0, (first + number).to_bytes(4, "big"), bytes(4))
             sock.sendmsg([junk], [(socket.IPPROTO_IP, IP_PKTINFO, source)], 0, ("127.0.0.1", FLOW_PORT))
             if number % 1000 == 999:
@@ -97,10 +97,10 @@ def _from_everywhere(chance: random.Random) -> None:
                 time.sleep(max(0.0, due - time.monotonic()))
 
 
-def _templates(made: Chain) -> None:
+def _templates(made: Chain, domains: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((made.exporters[0].address, 0))
-        for domain in range(1, DOMAINS + 1):
+        for domain in range(1, domains + 1):
             for first in range(TEMPLATE_IDS.start, TEMPLATE_IDS.stop, TEMPLATES_A_DATAGRAM):
                 numbers = range(first, min(first + TEMPLATES_A_DATAGRAM, TEMPLATE_IDS.stop))
                 taught = b"".join(nf.template(number, (1, 4), (2, 4)) for number in numbers)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ import duckdb
 import pytest
 
 from faults.flows import gate as tricks
-from faults.flows.chain import CREDENTIALS, HEALTH_PORT, Chain, chain, device
+from faults.flows.chain import CREDENTIALS, HEALTH_PORT, LIVENESS_SECONDS, Chain, chain, device
 from faults.table import Outcome
 
 FAKETIME = (
@@ -24,10 +26,15 @@ HOUR, DAY = 3600, 86_400
 IN_2036, IN_2038 = 2_085_978_490, 2_147_483_640
 """Seconds since 1970, just before NTP's seconds and those of 32 bits with a sign overflow."""
 
+FASTER = 5
+"""A clock that runs so much too fast."""
+
 TIMED_SECONDS = 20.0
-MOST_OFF = 1.05
-LEAST_PART = 0.1
-"""A busy machine makes seconds longer, never shorter."""
+UNFINISHED_SECONDS = 5.0
+"""So long a client of the health port may take for its line."""
+
+CLIENTS, CLIENT_SECONDS = 6, 0.4
+MOST_OFF = 0.05
 
 
 def clock_set(directory: Path, chance: random.Random, steps: int = 3, seconds: float = TIMED_SECONDS) -> Outcome:
@@ -43,6 +50,10 @@ def clock_set(directory: Path, chance: random.Random, steps: int = 3, seconds: f
             clock.write_text(f"{jump:+d}\n")
             time.sleep(3.0)
             _timers_are_right(made, seconds)
+        clock.write_text(f"{chosen[-1]:+d} x{FASTER}\n")
+        time.sleep(3.0)
+        _timers_are_right(made, seconds)
+        clock.write_text(f"{chosen[-1]:+d}\n")
         assert made.kproxy is not None
         log = made.kproxy.log.read_text()
         told = log.count("the clock of this machine was set")
@@ -67,13 +78,35 @@ def faked(clock: Path) -> dict[str, str]:
 
 
 def _timers_are_right(made: Chain, seconds: float) -> None:
-    """One message a second and device: none while timers are frozen, hundreds where all of them fire at once."""
+    """Clients that do not finish a line are answered behind five seconds: never sooner, and not later if there is time.
+
+    A busy machine makes every wait longer now and then: so they are asked until one has been exact.
+    """
     assert made.gate is not None
-    before = len(made.gate.met)
-    time.sleep(seconds)
-    came, due = len(made.gate.met) - before, seconds * made.devices
-    most = due * MOST_OFF + made.devices
-    assert due * LEAST_PART <= came <= most, f"{came} messages in {seconds:.0f} s, {due:.0f} are due"
+    before, began = len(made.gate.met), time.monotonic()
+    shortest = math.inf
+    while time.monotonic() < began + seconds or shortest > UNFINISHED_SECONDS * (1 + MOST_OFF):
+        assert time.monotonic() < began + seconds + LIVENESS_SECONDS, f"five seconds take {shortest:.3f} s"
+        shortest = min([shortest, *_waits()])
+        assert shortest >= UNFINISHED_SECONDS * (1 - MOST_OFF), f"five seconds take {shortest:.3f} s"
+    came = {meeting.sender for meeting in made.gate.met[before:]}
+    assert len(came) == made.devices, f"{len(came)} of {made.devices} devices sent in {seconds:.0f} s"
+
+
+def _waits() -> list[float]:
+    """Seconds that some clients waited for an answer; without those that seemed to say nothing, for they were late."""
+    asked = []
+    for _client in range(CLIENTS):
+        client = socket.create_connection(("127.0.0.1", HEALTH_PORT), LIVENESS_SECONDS)
+        asked.append((client, time.monotonic()))
+        client.sendall(b"unfinished")
+        time.sleep(CLIENT_SECONDS)
+    waited = []
+    for client, at in asked:
+        with client:
+            if client.recv(100).startswith(b"Unknown command"):
+                waited.append(time.monotonic() - at)
+    return waited
 
 
 def _times_follow(data: Path, jumps: list[int]) -> None:

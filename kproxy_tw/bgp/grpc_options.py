@@ -1,8 +1,9 @@
 """Options of gRPC channels and servers: windows below the replay buffer, dead paths noticed, nothing cached. Pure.
 
-What one side has written and the other has not read lies in the HTTP/2 window and in the message under way. Both
-together must stay below :data:`kproxy_tw.bgp.replay.REPLAY_BYTES`, or a broken stream could not be resumed. The
-window is therefore fixed: without bandwidth probes, which would let it grow.
+What one side has written and the other has not used lies in the HTTP/2 window, and in four messages: in the reader's
+hand, announced beyond the window because it is waited for, in gRPC's buffer, and waiting for room there. All together
+must stay below what is kept for replay (:data:`kproxy_tw.bgp.replay.REPLAY_BYTES`; kcollect keeps less), or a broken
+stream could not be resumed. The window is therefore fixed, without bandwidth probes, which would let it grow.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from kproxy_tw import __version__
 
 Options = tuple[tuple[str, int | str], ...]
 
-WINDOW_BYTES = 512 << 10
-"""Of each stream, each way."""
+UP_WINDOW_BYTES = 384 << 10
+DOWN_WINDOW_BYTES = 256 << 10
+"""Of each stream, towards the backend and from there. Small messages weigh twice their bytes where they are kept."""
 
-MESSAGE_BYTES = 128 << 10
+MESSAGE_BYTES = 64 << 10
 """Bytes of a session are coalesced up to about this."""
 
 MAX_MESSAGE_BYTES = 4 << 20
@@ -35,7 +37,6 @@ RECONNECT_SECONDS = 2
 
 _SHARED: Options = (
     ("grpc.http2.bdp_probe", 0),
-    ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
     ("grpc.http2.max_frame_size", FRAME_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
@@ -51,6 +52,7 @@ def channel_options(proxy: str = "") -> Options:
     """
     return (
         *_SHARED,
+        ("grpc.http2.lookahead_bytes", DOWN_WINDOW_BYTES),
         ("grpc.primary_user_agent", f"kbgp/{__version__}"),
         ("grpc.use_local_subchannel_pool", 1),  # or channels to one target would share a connection
         ("grpc.http2.max_pings_without_data", 0),
@@ -67,6 +69,7 @@ def server_options() -> Options:
     """Options of a server whose clients are agents."""
     return (
         *_SHARED,
+        ("grpc.http2.lookahead_bytes", UP_WINDOW_BYTES),
         ("grpc.so_reuseport", 0),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 500),

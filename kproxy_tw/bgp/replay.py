@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 
 from kproxy_tw.errors import KproxyError
 
 REPLAY_BYTES = 1 << 20
 """So much of what was sent is kept, the messages' own weight included."""
 
-MESSAGE_WEIGHT = 160
-CHUNK_WEIGHT = 64
-"""What a message and each piece in it cost beside their bytes, about: many small ones do not outgrow the limit."""
+MESSAGE_WEIGHT = 48
+"""What a message costs beside its bytes, about: many small ones do not outgrow the limit."""
 
 SETTLED_SECONDS = 120.0
 """On an unbroken stream, what is older than this has arrived: four times what a dead path needs to be noticed."""
 
+MARK_SECONDS = 1.0
+"""So exactly is kept when a message was sent."""
+
 Chunks = tuple[bytes, ...]
-"""The pieces of one message, as they were read; empty for a message without data."""
+"""The pieces of one message; empty for a message without data. What is kept is one piece."""
 
 
 class Gap(KproxyError):
@@ -37,8 +38,9 @@ class ReplayBuffer:
     def __init__(self, limit: int = REPLAY_BYTES) -> None:
         self.sent = 0
         self._limit = limit
-        self._kept: deque[tuple[int, float, Chunks]] = deque()  # weight, when it was sent, what
+        self._kept: deque[bytes] = deque()
         self._weight = 0
+        self._marks: deque[tuple[float, int]] = deque()  # a second, and the number of the first message in it
 
     @property
     def weight(self) -> int:
@@ -50,18 +52,23 @@ class ReplayBuffer:
 
         :param now: monotonic seconds.
         """
-        weight = MESSAGE_WEIGHT + CHUNK_WEIGHT * len(chunks) + sum(map(len, chunks))
-        self._kept.append((weight, now, tuple(chunks)))
-        self._weight += weight
+        message = b"".join(chunks)
+        self._kept.append(message)
+        self._weight += MESSAGE_WEIGHT + len(message)
         self.sent += 1
+        if not self._marks or self._marks[-1][0] + MARK_SECONDS <= now:
+            self._marks.append((now, self.sent))
         while self._weight > self._limit:
             self._drop_oldest()
         return self.sent
 
     def settle(self, before: float) -> None:
         """Forget what was sent earlier than ``before``: for a stream that was never broken since."""
-        while self._kept and self._kept[0][1] < before:
-            self._drop_oldest()
+        while self._marks and self._marks[0][0] + MARK_SECONDS <= before:
+            self._marks.popleft()
+            first = self._marks[0][1] if self._marks else self.sent + 1
+            while self._kept and self._oldest < first:
+                self._drop_oldest()
 
     def after(self, received: int) -> list[Chunks]:
         """The messages that a peer which has read ``received`` has not, to be written again in this order.
@@ -75,10 +82,17 @@ class ReplayBuffer:
             raise Gap(f"{missing} messages have not arrived, and only the last {len(self._kept)} are kept")
         while len(self._kept) > missing:
             self._drop_oldest()
-        return [chunks for _weight, _sent_at, chunks in islice(self._kept, missing)]
+        return [(message,) if message else () for message in self._kept]
+
+    @property
+    def _oldest(self) -> int:
+        """The number of the oldest message that is kept."""
+        return self.sent - len(self._kept) + 1
 
     def _drop_oldest(self) -> None:
-        self._weight -= self._kept.popleft()[0]
+        self._weight -= MESSAGE_WEIGHT + len(self._kept.popleft())
+        while len(self._marks) > 1 and self._marks[1][1] <= self._oldest:
+            self._marks.popleft()
 
 
 class Exchange:

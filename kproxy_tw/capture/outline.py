@@ -57,11 +57,14 @@ def outline(data: bytes) -> Outline | None:
 
 def _outline(reader: Reader) -> Outline | None:
     version, second = reader.u16(), reader.u16()
-    if version == 5:
+    if version in (5, 7):
         reader.skip(4)
         seconds = reader.u32()
         reader.skip(4)
         return Outline(version, reader.u32(), reader.u16(), seconds)
+    if version == 1:
+        reader.skip(4)
+        return Outline(version, 0, 0, reader.u32())
     if version == 9:
         reader.skip(4)
         seconds = reader.u32()

@@ -15,7 +15,7 @@ from kproxy_tw.decode.layout import TemplateLayout
 from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.errors import MalformedInput
 
-EXPORT_TIME = {5: 8, 9: 8, 10: 4}
+EXPORT_TIME = {1: 8, 5: 8, 7: 8, 9: 8, 10: 4}
 """Where the header has the seconds since 1970, by version."""
 
 HEADER_LENGTHS = {9: 20, 10: 16}

@@ -44,10 +44,12 @@ PAGES = (
     "/",
     "/index.json",
     "/<table>.csv",
-    *(f"/{page}{part}" for page in ("traffic", "talkers", "devices/<int:device>") for part in ("", "/<table>.csv")),
-    "/traffic.json",
-    "/talkers.json",
-    "/devices/<device>.json",
+    *(
+        f"/{page}{part}"
+        for page in ("traffic", "talkers", "devices/<int:device>", "snmp", "snmp/<int:device>")
+        for part in ("", "/<table>.csv")
+    ),
+    *("/traffic.json", "/talkers.json", "/devices/<device>.json", "/snmp.json", "/snmp/<device>.json"),
 )
 """Addresses of pages, and of the same as JSON and CSV."""
 
@@ -133,8 +135,6 @@ class CollectorApp:
             ("/flows", self._endpoints.flows),
             ("/tsdb", self._intake.latest_metrics),
             ("/metrics", self._endpoints.metrics),
-            ("/snmp", self._snmp.page),
-            ("/snmp/<int:device_id>", self._snmp.device_page),
             ("/snmp/devices", self._snmp.devices),
             ("/snmp/interfaces", self._snmp.interfaces),
             ("/snmp/counters", self._snmp.counters),

@@ -31,7 +31,6 @@ from kproxy_tw.collector.listener.service import CollectorListener, tls_options
 from kproxy_tw.collector.pages.app import Pages
 from kproxy_tw.collector.site.app import CollectorPages
 from kproxy_tw.collector.snmp.app import SnmpApp
-from kproxy_tw.collector.snmp.names import DescribedInterfaces
 from kproxy_tw.collector.snmp.store import SnmpStore
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.errors import ConfigError, MalformedInput, StoreError
@@ -218,20 +217,15 @@ class CollectorService(MultiService):
                 directory=directory, commits=self._commits, counts=counts, offload=off_intake, reactor=reactor
             ),
             devices=DeviceApi(directory=directory, store=self._store, offload=off_query),
-            snmp=SnmpApp(
-                directory=directory,
-                store=snmp,
-                renderer=Renderer(),
-                counts=counts,
-                offload=off_query,
-            ),
+            snmp=SnmpApp(directory=directory, store=snmp, counts=counts, offload=off_query),
             endpoints=Pages(store=self._store, counts=counts, offload=off_query, problem=self._problem),
             pages=CollectorPages(
                 store=self._store,
                 offload=partial(deferToThreadPool, reactor, pages),
                 problem=self._problem,
                 bgp=self._bgp_status,
-                interface_names=partial(DescribedInterfaces, snmp.interfaces),
+                polls=snmp,
+                device_names=lambda: {device.id: device.name for device in directory.all()},
             ),
             renderer=Renderer(),
             bgp=BgpPages(status=self._bgp_status, offload=off_query),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kproxy_tw.addresses import configured_networks
+from kproxy_tw.addresses import configured_networks, plain_address
 from kproxy_tw.assembly import KproxyConfig
 from kproxy_tw.collector.bgp_target.config import BgpTargetConfig, daemon_address, source_network
 from kproxy_tw.collector.config import CollectorConfig
@@ -16,10 +16,12 @@ from kproxy_tw.decode.templates.held import HeldLimits
 from kproxy_tw.decode.templates.table import TemplateLimits
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.spool.limits import SpoolLimits
-from kproxy_tw.errors import ConfigError
+from kproxy_tw.devices.memory.peers.config import MAX_PEERS, Peer
+from kproxy_tw.errors import ConfigError, MalformedInput
 from kproxy_tw.intake import SessionConfig
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig, StreamLimits
 from kproxy_tw.listen.service import ListenConfig
+from kproxy_tw.listen.tee.config import tee_targets
 from kproxy_tw.pipeline import SampleConfig
 from kproxy_tw.selfmetrics.config import metrics_config
 from kproxy_tw.upstream.credentials import Credentials
@@ -49,8 +51,10 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             port=options["port"],
             receive_buffer=options["rcvbuf_size"],
             balancers=configured_networks("proxy_protocol", options["proxy_protocol"]),
+            tee=tee_targets(options["tee_kproxy"], hosts, options["port"]),
         ),
         streams=_streams(options),
+        peers=_peers(options["state_peers"]),
         decode=DecodeOptions(
             decap=options["decap"],
             drop_egress=options["sflow_drop_egress"],
@@ -71,11 +75,21 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
         exit_when_silent=bool(options["exit_low_traffic"]),
         web=WebConfig(interface=options["healthcheck"], port=options["port"] + 1),
         state_dir=Path(options["state_dir"]),
-        spool=SpoolLimits(max_bytes=options["spool_max_bytes"]) if options["spool"] == "on" else None,
+        spool=_spool(options),
         deliver=DeliverConfig(concurrent_posts=min(options["num_http_send"], options["max_http_send"])),
         metrics=metrics_config(options["metrics"]),
         shown=options.effective(),
         settings=options.settings(),
+    )
+
+
+def _spool(options: Mapping[str, Any]) -> SpoolLimits | None:
+    if options["spool"] == "off":
+        return None
+    return SpoolLimits(
+        max_bytes=options["spool_max_bytes"],
+        drop_newest=options["spool_full"] == "drop_newest",
+        max_age_seconds=float(options["spool_max_age"]),
     )
 
 
@@ -142,6 +156,7 @@ def _streams(options: Mapping[str, Any]) -> StreamConfig:
         cert_file=options["tls_cert_file"] or "",
         key_file=options["tls_key_file"] or "",
         client_ca_file=options["ipfix_tls_client_ca"] or "",
+        balancers=configured_networks("proxy_protocol", options["proxy_protocol"]),
         limits=StreamLimits(connections=options["ipfix_max_connections"]),
     )
 
@@ -149,6 +164,17 @@ def _streams(options: Mapping[str, Any]) -> StreamConfig:
 def _addresses(flag: str, text: str | None) -> tuple[Address, ...]:
     parts = [part.strip() for part in (text or "").split(",")]
     return tuple(_host_and_port(flag, part) for part in parts if part and part != "off")
+
+
+def _peers(text: str | None) -> tuple[Peer, ...]:
+    """Other kproxys. :raises ConfigError: too many, or one that is no address: who asks is known by it."""
+    addresses = _addresses("state_peers", text)
+    if len(addresses) > MAX_PEERS:
+        raise ConfigError("state_peers", f"names more than {MAX_PEERS} others")
+    try:
+        return tuple(Peer(plain_address(host), port) for host, port in addresses)
+    except MalformedInput as problem:
+        raise ConfigError("state_peers", f"must name addresses: {problem}") from None
 
 
 def _host_and_port(flag: str, text: str) -> tuple[str, int]:

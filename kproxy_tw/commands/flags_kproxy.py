@@ -135,7 +135,8 @@ _FLOW = (
     Flag(
         "proxy_protocol",
         "string",
-        "networks of load balancers whose datagrams begin with a PROXY protocol header (version 2)",
+        "networks of load balancers whose datagrams and connections begin with a PROXY protocol header (datagrams: "
+        "version 2)",
         None,
         WORKS,
         metavar="NETWORK,...",
@@ -194,7 +195,25 @@ _FLOW = (
         WORKS,
         metavar="ID,...|all",
     ),
-    Flag("tee_kproxy", "string", "copy received datagrams to this target", metavar="[SRC:]DST:PORT"),
+    Flag(
+        "tee_kproxy",
+        "string",
+        "copy received datagrams to these targets; SRC is an address of this machine, exporter for the exporter's own "
+        "(needs CAP_NET_RAW), or proxy for the exporter's in a PROXY protocol header",
+        None,
+        WORKS,
+        metavar="[SRC:]DST:PORT,...",
+    ),
+    Flag(
+        "state_peers",
+        "string",
+        "other kproxys, by the address of their pages, that a balancer spreads the same exporters over: templates and "
+        "option data that reach one of them hold for all",
+        None,
+        WORKS,
+        metavar="HOST:PORT,...",
+        default_text="none",
+    ),
     Flag("proxy_host", "string", "address of workers in relay mode", metavar="ADDRESS"),
     Flag("base_port", "int", "first port of workers in relay mode", 40010),
     Flag("shard_num", "int", "which shard of its devices this process is; metrics name it", None, WORKS, low=0),
@@ -380,6 +399,15 @@ _RUNNING = (
     ),
     Flag("spool", "string", "keep undelivered messages on disk: on or off", "on", WORKS, choices=("on", "off")),
     Flag("spool_max_bytes", "int", "most bytes of undelivered messages on disk", 2**30, WORKS, low=1 << 20),
+    Flag(
+        "spool_full",
+        "string",
+        "what gives way when the spool is full: drop_oldest or drop_newest",
+        "drop_oldest",
+        WORKS,
+        choices=("drop_oldest", "drop_newest"),
+    ),
+    Flag("spool_max_age", "int", "seconds after which messages on disk are dropped; 0: never", 0, WORKS, low=0),
     Flag("log_level", "string", "least level that is logged", "info", WORKS, choices=LOG_LEVELS),
     Flag("stdout", "bool", "log to standard output (the foreground does so anyway)", None, WORKS),
     Flag("syslog", "bool", "log to syslog instead of standard output", None, WORKS),

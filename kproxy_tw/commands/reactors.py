@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from typing import Any
@@ -21,10 +22,13 @@ def asyncio_reactor() -> Any:
     from twisted.internet import asyncioreactor
     from twisted.internet.main import installReactor
 
+    from kproxy_tw.commands.gathering import GatheringLoop
     from kproxy_tw.commands.prompt_reactor import PromptReactor
 
     if "twisted.internet.reactor" not in sys.modules:
-        installReactor(PromptReactor())
+        loop = GatheringLoop()
+        asyncio.set_event_loop(loop)
+        installReactor(PromptReactor(loop))
     from twisted.internet import reactor
 
     if not isinstance(reactor, asyncioreactor.AsyncioSelectorReactor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from kproxy_tw.decode import ipfix, netflow5, netflow9
+from kproxy_tw.decode import ipfix, legacy, netflow5, netflow9
 from kproxy_tw.decode.alike import walk_batch
 from kproxy_tw.decode.joined import JoinedDatagrams
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
@@ -20,6 +20,7 @@ FIRST_BYTES = {
     b"\x00\x05": "netflow5",
     b"\x00\x09": "netflow9",
     b"\x00\x0a": "ipfix",
+    **{word: form.layout.flow_type for word, form in legacy.FORMATS.items()},
 }
 """The version word of each protocol with a 16-bit one."""
 
@@ -54,7 +55,9 @@ def walk(data: bytes, templates: TemplateCache, received_ns: int, options: Decod
         return ipfix.walk(data, templates, received_ns)
     if flow_type == "netflow5":
         return netflow5.walk(data, received_ns)
-    return walk_sflow(data, received_ns, options)
+    if flow_type == "sflow":
+        return walk_sflow(data, received_ns, options)
+    return legacy.walk(data, received_ns)
 
 
 def walk_all(

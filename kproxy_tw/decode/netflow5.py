@@ -41,12 +41,13 @@ _RECORD = """
 """
 
 
-def _layout() -> TemplateLayout:
-    pairs = [word.split("/") for word in _RECORD.split() if "/" in word]
-    return TemplateLayout("netflow5", tuple(Field(0, int(number), int(length)) for number, length in pairs))
+def fields_of(record: str) -> tuple[Field, ...]:
+    """Fields written down as ``element/length name ...``."""
+    pairs = [word.split("/") for word in record.split() if "/" in word]
+    return tuple(Field(0, int(number), int(length)) for number, length in pairs)
 
 
-LAYOUT = _layout()
+LAYOUT = TemplateLayout("netflow5", fields_of(_RECORD))
 """The layout of every NetFlow v5 record."""
 
 

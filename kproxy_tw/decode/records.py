@@ -72,7 +72,7 @@ class RecordSet:
 class Walk:
     """What one datagram holds.
 
-    :ivar flow_type: ``netflow5``, ``netflow9``, ``ipfix`` or ``sflow``.
+    :ivar flow_type: ``netflow1``, ``5``, ``7``, ``9``, ``ipfix`` or ``sflow``.
     :ivar sets: its record sets.
     :ivar records: records counted: those in ``sets``, and the ones counted in the three fields below.
     :ivar held: records that wait for their template (at least 1 a set: nobody can count them).

@@ -1,8 +1,8 @@
 """The sampling rate that the exporter tells for each record, and where it told it.
 
-The chain: an element in the record itself, the sampler that the record names (resolved through option data), the option
-data of its domain, the header of the datagram. Each link fills what the links before it left open. What is still open
-then is filled from the configuration, in :mod:`kproxy_tw.sample.rates`.
+The chain: an element in the record itself, the sampler or selection sequence that the record names (resolved through
+option data), the option data of its domain, the header of the datagram. Each link fills what the links before it left
+open. What is still open then is filled from the configuration, in :mod:`kproxy_tw.sample.rates`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ CODES = {name: code for code, name in enumerate(RATE_ORIGINS)}
 def told_rates(values: Values, clocks: Clocks) -> tuple[Column, Column] | None:
     """Rates (0 where nobody tells one) and codes of ``RATE_ORIGINS``, one a record; ``None`` when nobody tells any.
 
-    :param values: by target; ``sampling_interval`` and its like, ``sampler_id``, ``input_port``, ``output_port``.
+    :param values: by target; ``sampling_interval`` and its like, ``sampler_id``, ``selection``, ``input_port``,
+        ``output_port``.
     :param clocks: of the same records; knows their domains and headers.
     """
     rates: Column | None = None
@@ -54,10 +55,12 @@ def _links(values: Values, clocks: Clocks) -> Iterator[Link]:
     """The links of the chain in order; each is worked out only when the ones before it left something open."""
     for told in _of_records(values):
         yield "record", told
-    samplers = values.get("sampler_id")
+    samplers, selections = values.get("sampler_id"), values.get("selection")
     if samplers is not None:
         ids = samplers.astype(np.uint64, copy=False)
         yield from _by_domain(clocks, "sampler", lambda table, rows: _looked_up(table.ids, table.rates, ids[rows]))
+    if selections is not None:
+        yield from _by_domain(clocks, "sampler", partial(_of_selections, selections.astype(np.uint64, copy=False)))
     yield from _by_domain(
         clocks, "domain", lambda table, rows: table.explicit_rate if samplers is not None else table.domain_rate
     )
@@ -106,6 +109,10 @@ def _by_domain(
             rows: Column | slice = slice(None) if owners is None else np.flatnonzero(owners == number)
             rates[rows] = rate(table, rows)
     yield origin, rates
+
+
+def _of_selections(numbers: Column, table: SamplingTable, rows: Column | slice) -> Column:
+    return _looked_up(table.selections, table.selection_rates, numbers[rows])
 
 
 def _of_interfaces(ports: Column, table: SamplingTable, rows: Column | slice) -> Column:

@@ -17,6 +17,7 @@ import attrs
 
 from kproxy_tw.backoff import Uniform
 from kproxy_tw.deliver.attempt import Outcome, attempt
+from kproxy_tw.deliver.breaker import Breaker
 from kproxy_tw.deliver.condition import Condition
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters, NoKeeper, NoLetters
@@ -33,6 +34,10 @@ from kproxy_tw.offload import Offload
 
 KEPT_REASONS = frozenset({"queue_full", "shutdown"})
 """For these a message is given up only where nobody can keep it for later."""
+
+FRESH_MESSAGES = 5
+"""While the backend is in trouble, so many wait in memory where the disk has the older ones: when it is back these go
+at once, and the others at the pace of the backlog."""
 
 LOG_EVERY = 60
 """Of failures in a row, the first is logged and then one in so many."""
@@ -81,6 +86,7 @@ class DeviceSender:
     :param sender_id: ``company:name:id``.
     :param ledger: the device's; every record of a message submitted is in flight there.
     :param room: shared with the other senders.
+    :param breaker: shared with them, too.
     :param offload: splits messages away from the reactor.
     :param origin: what the messages are numbered under.
     :param keeper: has messages that memory has no room for, and those that are left at a stop.
@@ -102,6 +108,7 @@ class DeviceSender:
         ledger: Ledger,
         config: DeliverConfig,
         room: SharedRoom,
+        breaker: Breaker,
         offload: Offload,
         origin: Origin,
         keeper: Keeper | None = None,
@@ -125,6 +132,7 @@ class DeviceSender:
         self._parking = Parking(reactor, self._try_again)
         self._numbers = count(1)
         self._room = room
+        self._breaker = breaker
         self._queue = MessageQueue(
             max_messages=config.max_messages,
             max_bytes=config.max_device_bytes,
@@ -156,6 +164,7 @@ class DeviceSender:
             self._condition.waits(self._reactor.seconds())
         self._keeper.entered(message)
         self._queue.push(message)
+        self._leave_to_disk()
         self._lanes.start()
 
     async def drain(self, deadline_seconds: float, reason: str = "shutdown") -> None:
@@ -181,26 +190,55 @@ class DeviceSender:
         for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
 
+    @property
+    def queued(self) -> int:
+        """Messages without a fate, that under way included."""
+        return len(self._queue) + len(self._parking)
+
+    @property
+    def highwater(self) -> int:
+        """The most messages that ever waited."""
+        return self._queue.highwater
+
+    @property
+    def last_attempt(self) -> float:
+        """Monotonic seconds; minus infinity before the first."""
+        return self._condition.last_attempt
+
+    @property
+    def retry_in_ms(self) -> int:
+        """Until the next attempt, 0 if none is waited for."""
+        return self._pause.left_ms
+
+    def oldest_ms(self, now: float) -> int:
+        """Age of the oldest message."""
+        oldest = self._queue.oldest
+        return round((now - oldest.created) * 1000) if oldest is not None else 0
+
+    def problem(self, now: float) -> str:
+        """Why delivery counts as failing; empty while it does not."""
+        return self._condition.problem(
+            now,
+            waiting=len(self._queue),
+            attempts=self._config.failing_attempts,
+            seconds=self._config.failing_seconds,
+        )
+
     def status(self) -> SenderStatus:
         """How it fares now."""
-        now, condition, oldest = self._reactor.seconds(), self._condition, self._queue.oldest
+        now, condition = self._reactor.seconds(), self._condition
         return SenderStatus(
             url=self._url,
             connected=condition.connected,
             last_status=condition.last_status,
             last_error=condition.last_error,
             last_attempt=condition.last_attempt,
-            retry_in_ms=self._pause.left_ms,
-            queue_length=len(self._queue) + len(self._parking),
+            retry_in_ms=self.retry_in_ms,
+            queue_length=self.queued,
             queue_bytes=self._queue.bytes + self._parking.bytes,
-            queue_highwater=self._queue.highwater,
-            oldest_ms=round((now - oldest.created) * 1000) if oldest is not None else 0,
-            problem=condition.problem(
-                now,
-                waiting=len(self._queue),
-                attempts=self._config.failing_attempts,
-                seconds=self._config.failing_seconds,
-            ),
+            queue_highwater=self.highwater,
+            oldest_ms=self.oldest_ms(now),
+            problem=self.problem(now),
         )
 
     def _most_lanes(self) -> int:
@@ -240,6 +278,11 @@ class DeviceSender:
         """
         backoff = Backoff(self._uniform, self._config.backoff_seconds, self._config.max_backoff_seconds)
         while True:
+            if not self._admitted():
+                self._one_is_enough = True
+                if patient and await self._pause.wait(backoff.next()):
+                    continue
+                return False
             outcome = await attempt(
                 session,
                 self._url,
@@ -250,8 +293,10 @@ class DeviceSender:
                 wall=self._wall,
             )
             if outcome.fate not in (Fate.RETRY, Fate.HOLD):
+                self._breaker.worked()
                 await self._settle(message, outcome)
                 return True
+            self._breaker.failed(self._reactor.seconds())
             if not patient:
                 self._one_is_enough = True
                 self.ledger.messages_retried += 1
@@ -261,6 +306,20 @@ class DeviceSender:
             if not await self._pause.wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
                 return False
             self.ledger.messages_retried += 1
+
+    def _admitted(self) -> bool:
+        """Whether an attempt may be made now; at a stop each sender has one, for it may be the last."""
+        return bool(self._closing) or self._breaker.admits(self._reactor.seconds())
+
+    def _leave_to_disk(self) -> None:
+        """Forget the oldest of what waits if the disk has it and the backend is in trouble."""
+        while self._condition.failures and self._queue.waiting > FRESH_MESSAGES:
+            message = self._queue.take()
+            if message is None or not self._keeper.let_go(message):
+                if message is not None:
+                    self._queue.put_back(message)
+                return
+            self._queue.done(message)
 
     def _note(self, outcome: Outcome) -> None:
         """Remember how an attempt ended, and tell what is new about it."""

@@ -17,6 +17,9 @@ class Keeper(Protocol):
     def left(self, message: Message) -> None:
         """It has its fate: nobody needs it any more."""
 
+    def let_go(self, message: Message) -> bool:
+        """The sender would give it up to have memory free. ``False``: it is kept nowhere else yet, and stays."""
+
     def take_over(self, message: Message) -> bool:
         """The sender gives it up without a fate. ``False``: it cannot be kept, and is the sender's to drop."""
 
@@ -29,6 +32,10 @@ class NoKeeper:
 
     def left(self, message: Message) -> None:
         """Nothing is done."""
+
+    def let_go(self, message: Message) -> bool:
+        """It stays."""
+        return False
 
     def take_over(self, message: Message) -> bool:
         """It is dropped."""

@@ -75,7 +75,7 @@ class MessageQueue:
     @property
     def oldest(self) -> Message | None:
         """The message that has been under way for longest, or else the first to go."""
-        return next(iter((*self._taken, *self._waiting)), None)
+        return self._taken[0] if self._taken else self._waiting[0] if self._waiting else None
 
     def push(self, message: Message) -> None:
         """Append a message; whatever no longer fits is dropped, in the worst case the new one itself."""

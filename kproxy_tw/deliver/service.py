@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from kproxy_tw.backoff import Uniform
+from kproxy_tw.deliver.breaker import Breaker
 from kproxy_tw.deliver.client import DeviceSender
 from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.keeper import Keeper, Letters
@@ -67,6 +68,7 @@ class DeliveryService(Service):
         self._wall = wall
         self._uniform = uniform
         self._room = SharedRoom(config.max_total_bytes)
+        self._breaker = Breaker()
         self._senders: dict[int, DeviceSender] = {}
         self._leaving: set[Deferred[None]] = set()
 
@@ -94,6 +96,7 @@ class DeliveryService(Service):
             ledger=ledger,
             config=self._config,
             room=self._room,
+            breaker=self._breaker,
             offload=self._offload,
             origin=self._new_origin(device.device_id, ledger),
             keeper=self._keeper,
@@ -122,32 +125,32 @@ class DeliveryService(Service):
 
     def endpoint(self) -> EndpointStatus:
         """How the flow endpoint fares: the latest attempt of any device, and the soonest one to come."""
-        known = [sender.status() for sender in self._senders.values()]
-        latest = max(known, key=lambda status: status.last_attempt, default=None)
-        if latest is None:
+        senders = self._senders.values()
+        if not senders:
             return EndpointStatus(url=self._url, connected=False)
+        latest = max(senders, key=lambda sender: sender.last_attempt).status()
         return EndpointStatus(
             url=self._url,
             connected=latest.connected,
             last_status=latest.last_status,
             last_error=latest.last_error,
-            retry_in_ms=min((status.retry_in_ms for status in known if status.retry_in_ms), default=0),
+            retry_in_ms=min(filter(None, (sender.retry_in_ms for sender in senders)), default=0),
         )
 
     def waiting(self) -> Mapping[str, int]:
         """What waits to be sent: ``Messages``, ``Bytes``, ``OldestMs``, and ``MaxBytes`` that may."""
-        known = [sender.status() for sender in self._senders.values()]
+        senders, now = self._senders.values(), self._reactor.seconds()
         return {
-            "Messages": sum(status.queue_length for status in known),
+            "Messages": sum(sender.queued for sender in senders),
             "Bytes": self._room.bytes,
-            "OldestMs": max((status.oldest_ms for status in known), default=0),
+            "OldestMs": max((sender.oldest_ms(now) for sender in senders), default=0),
             "MaxBytes": self._config.max_total_bytes,
         }
 
     def highwater(self, device_id: int) -> int:
         """The most messages that ever waited for a device; 0 if it has no sender."""
         sender = self._senders.get(device_id)
-        return sender.status().queue_highwater if sender else 0
+        return sender.highwater if sender else 0
 
     def bytes_sent(self) -> int:
         """Of all messages that the present senders have delivered."""
@@ -155,6 +158,8 @@ class DeliveryService(Service):
 
     def healthy(self) -> bool:
         """Whether the backend takes messages of some device at least, as far as anybody has tried."""
+        if self._breaker.is_open:
+            return False
         errors = [sender.status().last_error for sender in self._senders.values()]
         return not errors or not all(errors)
 
@@ -164,13 +169,13 @@ class DeliveryService(Service):
 
     def check(self) -> Check:
         """The check ``delivery``: failing while any device's delivery is."""
-        known = [sender.status() for sender in self._senders.values()]
-        problems = [status.problem for status in known if status.problem]
+        senders, now = self._senders.values(), self._reactor.seconds()
+        problems = [problem for problem in (sender.problem(now) for sender in senders) if problem]
         if problems:
-            detail = f"{len(problems)} of {len(known)} devices: {problems[0]}"
+            detail = f"{len(problems)} of {len(senders)} devices: {problems[0]}"
             return Check(name="delivery", status="failing", detail=detail)
-        waiting = sum(status.queue_length for status in known)
-        return Check(name="delivery", status="ok", detail=f"{waiting} messages of {len(known)} devices wait")
+        waiting = sum(sender.queued for sender in senders)
+        return Check(name="delivery", status="ok", detail=f"{waiting} messages of {len(senders)} devices wait")
 
     def _new_origin(self, device_id: int, ledger: Ledger) -> Origin:
         """Make what a sender numbers its messages under: its own, for a device may come back with another ledger."""

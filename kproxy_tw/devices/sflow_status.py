@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import attrs
+
 from kproxy_tw.decode.sflow.reasons import reason_name
+from kproxy_tw.devices.counters import Key, SourceCounters
 from kproxy_tw.devices.sflow import SflowDevice
 from kproxy_tw.status import AgentStatus, DiscardStatus, SflowStatus, SourceStatus
+
+Sources = list[tuple[Key, SourceCounters]]
 
 
 def sflow_status(sflow: SflowDevice) -> SflowStatus:
     """A picture of now."""
-    return SflowStatus(
+    return hold_sflow(sflow)()
+
+
+def hold_sflow(sflow: SflowDevice) -> Callable[[], SflowStatus]:
+    """The same, but counters, of which there may be thousands, are described in any thread by what is returned."""
+    sources = list(sflow.counters.sources())
+    status = SflowStatus(
         counter_samples=sflow.counters.samples,
         skipped_samples=sflow.counters.skipped,
         agent_drops=sflow.agent_drops,
         forgotten_sources=sflow.counters.forgotten,
-        sources=_sources(sflow),
         discards=tuple(
             DiscardStatus(
                 code=code, reason=reason_name(code), packets=packets, last_seen=sflow.discards.last_ns[code] / 1e9
@@ -24,9 +36,10 @@ def sflow_status(sflow: SflowDevice) -> SflowStatus:
         agents=_agents(sflow),
         several_agents=tuple(sorted(source for source, agents in sflow.agents.items() if len(agents) > 1)),
     )
+    return lambda: attrs.evolve(status, sources=_described(sources))
 
 
-def _sources(sflow: SflowDevice) -> tuple[SourceStatus, ...]:
+def _described(sources: Sources) -> tuple[SourceStatus, ...]:
     return tuple(
         SourceStatus(
             agent=agent,
@@ -38,7 +51,7 @@ def _sources(sflow: SflowDevice) -> tuple[SourceStatus, ...]:
             records=dict(source.records),
             rates=dict(source.rates),
         )
-        for (agent, sub_agent, source_class, index), source in sflow.counters.sources()
+        for (agent, sub_agent, source_class, index), source in sources
     )
 
 

@@ -18,7 +18,9 @@ from kproxy_tw.listen.batch import SLOTS, DatagramBatch
 from kproxy_tw.listen.drops import KernelDrops
 from kproxy_tw.listen.protocol import DatagramReceiver, FlowProtocol
 from kproxy_tw.listen.proxied import ProxiedReceiver
-from kproxy_tw.status import ListenerStatus, shown_address
+from kproxy_tw.listen.tee.config import TeeTarget
+from kproxy_tw.listen.tee.tee import Tee
+from kproxy_tw.status import ListenerStatus, TeeStatus, shown_address
 
 SO_RCVBUFFORCE = 33
 """``asm/socket.h``: like SO_RCVBUF, but above ``rmem_max`` where CAP_NET_ADMIN is there; not in :mod:`socket`."""
@@ -113,12 +115,14 @@ class ListenConfig:
     :ivar port: UDP port, 0 for one that is free.
     :ivar receive_buffer: bytes to ask of the kernel for each socket.
     :ivar balancers: networks of load balancers whose datagrams begin with a PROXY protocol header.
+    :ivar tee: who else gets the datagrams.
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1",)
     port: int = 9995
     receive_buffer: int = 32 << 20
     balancers: tuple[Network, ...] = ()
+    tee: tuple[TeeTarget, ...] = ()
 
 
 class UdpListener(Service):
@@ -146,7 +150,9 @@ class UdpListener(Service):
         self._patience: Any = None
         self._reactor = reactor
         self._config = config
-        self._receiver = ProxiedReceiver(receiver, config.balancers) if config.balancers else receiver
+        self._tee = Tee(reactor=reactor, targets=config.tee, receiver=receiver)
+        taking: DatagramReceiver = self._tee if config.tee else receiver
+        self._receiver = ProxiedReceiver(taking, config.balancers) if config.balancers else taking
         self._inherited = inherited
         self._ports: list[Any] = []
         self._closed: list[ListenerStatus] = []
@@ -155,6 +161,7 @@ class UdpListener(Service):
         """Bind every address, or take the sockets that are."""
         super().startService()
         self._closed = []
+        self._tee.open()
         for sock in self._inherited:
             self._listen(self._adopted(sock), sock.getsockname()[0])
             sock.close()
@@ -197,6 +204,7 @@ class UdpListener(Service):
                 port.read_last()
             self._closed.append(_status(port))
             await maybeDeferred(port.stopListening)
+        self._tee.close()
 
     def stopService(self) -> Deferred[None]:
         """Read what has come, and close the sockets."""
@@ -215,6 +223,10 @@ class UdpListener(Service):
     def status(self) -> tuple[ListenerStatus, ...]:
         """One value per socket, those included that are closed."""
         return (*self._closed, *map(_status, self._ports))
+
+    def copies(self) -> tuple[TeeStatus, ...]:
+        """What other collectors get of what comes in; one value per target."""
+        return self._tee.status()
 
     def _enlarge(self, port: FlowPort, host: str) -> None:
         sock: socket.socket = port.socket

@@ -22,7 +22,7 @@ DEVICE_COUNTERS: Mapping[str, Callable[[Ledger], int]] = {
 }
 """Name to counter: flows in, flows out, flows left out by the cap, bytes sent; flows lost, ..."""
 
-FLOW_TYPES = {"netflow5": "v5", "netflow9": "v9"}
+FLOW_TYPES = {"netflow1": "v1", "netflow5": "v5", "netflow7": "v7", "netflow9": "v9"}
 """As metrics have always called them; the others are called as we do."""
 
 

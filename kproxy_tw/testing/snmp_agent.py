@@ -1,14 +1,9 @@
-"""An SNMP agent for tests and benchmarks: versions 1 and 2c, what it holds comes from recordings or is made up.
-
-Recordings are in snmpsim's format: one ``OID|TAG|VALUE`` a line, the tag in decimal, an ``x`` behind it for a value in
-hexadecimal. Subclasses misbehave.
-"""
+"""An SNMP agent for tests and benchmarks: versions 1 and 2c, what it holds is made up. Subclasses misbehave."""
 
 from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -40,18 +35,6 @@ def encoded(tag: int, value: object) -> Encoded:
         return ber.tlv(tag, value if isinstance(value, bytes) else str(value).encode())
     number = int(str(value))
     return ber.tlv(tag, number.to_bytes(number.bit_length() // 8 + 1, signed=True))
-
-
-def read_recording(path: Path) -> dict[Numbers, Encoded]:
-    """What a recording holds. :raises ValueError: a line is none."""
-    held: dict[Numbers, Encoded] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line or line.startswith("#"):
-            continue
-        oid, kind, value = line.split("|", 2)
-        given: object = bytes.fromhex(value) if kind.endswith("x") else value
-        held[tuple(map(int, oid.split(".")))] = encoded(int(kind.rstrip("x")), given)
-    return held
 
 
 @attrs.frozen

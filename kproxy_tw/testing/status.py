@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import (
     Check,
@@ -17,6 +16,7 @@ from kproxy_tw.status import (
     LimitStatus,
     ListenerStatus,
     RecentStatus,
+    TapStatus,
     UnregisteredStatus,
 )
 
@@ -46,14 +46,18 @@ class FixedStatus:
         """The given devices."""
         return (attrs.evolve(device, ledger=device.ledger.copy()) for device in self.device_list)
 
-    def device(self, device_id: int) -> DeviceStatus | None:
-        """The given device with that id."""
-        return next((device for device in self.device_list if device.device_id == device_id), None)
+    def hold(self, device_id: int) -> Callable[[], DeviceStatus] | None:
+        """Gives the given device with that id."""
+        found = self._device(device_id)
+        return None if found is None else lambda: found
 
-    def tap(self, device_id: int) -> tuple[int, FlowBatch | None] | None:
+    def tap(self, device_id: int) -> TapStatus | None:
         """The given device's flows, always the same."""
-        found = self.device(device_id)
-        return None if found is None else (1, found.last_flows)
+        found = self._device(device_id)
+        return None if found is None else TapStatus(found.device_name, 1, found.last_flows)
+
+    def _device(self, device_id: int) -> DeviceStatus | None:
+        return next((device for device in self.device_list if device.device_id == device_id), None)
 
     def unregistered(self) -> Sequence[UnregisteredStatus]:
         """The given unregistered sources."""
@@ -148,7 +152,7 @@ def sample_daemon(**changes: Any) -> DaemonStatus:
         config={"host": "192.0.2.1", "port": 9995, "api_email": "ops@example.net", "api_token": "***", "dns": ""},
         upstream=(EndpointStatus(url="https://flow.example.net/chf", connected=True, last_status=200),),
         listeners=(ListenerStatus(address="192.0.2.1:9995", receive_buffer=32 << 20, kernel_drops=0),),
-        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30},
+        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30, "CrashGap": 17},
         totals=sample_ledger(),
     )
     return attrs.evolve(daemon, **changes)

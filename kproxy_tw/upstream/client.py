@@ -119,7 +119,7 @@ class HttpsSession:
         *,
         reactor: Any,
         tls: TlsPolicy,
-        credentials: Credentials,
+        credentials: Credentials | None,
         user_agent: str,
         proxies: Proxies = NO_PROXIES,
         offset: ClockOffset | None = None,
@@ -128,7 +128,8 @@ class HttpsSession:
         self._latencies = latencies
         self._offset = offset
         self._reactor = reactor
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **credentials.headers()}
+        known_as = {} if credentials is None else credentials.headers()
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity", **known_as}
         self._links = Links(reactor=reactor, tls=tls, proxies=proxies)
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.maxPersistentPerHost = 1

@@ -18,10 +18,6 @@ JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 CSV = "text/csv; charset=utf-8"
 
-RENDER_THREADS = 2
-"""Pages rendered at once; the reactor's other threads are for other work."""
-
-
 FOREVER = "public, max-age=31536000, immutable"
 """What is under a name that has its hash in it never changes."""
 

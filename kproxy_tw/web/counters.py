@@ -1,16 +1,15 @@
-"""What a device tells by sFlow besides flows, as JSON and as the rows of its page."""
+"""What a device tells by sFlow besides flows, as JSON and as the tables of its page."""
 
 from __future__ import annotations
 
-import attrs
+from collections.abc import Sequence
 
 from kproxy_tw.status import SflowStatus, SourceStatus
+from kproxy_tw.web.equipment import added
+from kproxy_tw.web.tables.table import Cell, Row, Table, columns
 from kproxy_tw.web.text import safe_text, utc_time
 
 Document = dict[str, object]
-
-PAGE_INTERFACES = 1000
-"""Most interfaces on the page; the page says how many are left out and where they are."""
 
 ADMIN_UP, OPER_UP = 1, 2
 
@@ -83,66 +82,127 @@ def interface_name(source: SourceStatus) -> str:
     return safe_text(source.records.get("PortName", {}).get("Name", ""))
 
 
-@attrs.frozen(kw_only=True)
-class InterfaceRow:
-    """One interface on the page. Rates are ``None`` until two samples have come."""
-
-    agent: str
-    index: int
-    name: str
-    up: bool
-    speed: int
-    in_bits: float | None
-    out_bits: float | None
-    in_use: float | None
-    out_use: float | None
-    errors: float | None
-    discards: float | None
-    last_seen: float
+def tables(sflow: SflowStatus, now: float) -> Sequence[Table]:
+    """Everything for the device's page. :param now: seconds since 1970."""
+    return tuple(make(sflow, now) for make in (agents_table, interfaces_table, others_table, discards_table))
 
 
-def interface_rows(sflow: SflowStatus) -> list[InterfaceRow]:
-    """The interfaces, the busiest first."""
-    rows = [_row(source) for source in sflow.sources if "Interface" in source.records]
-    rows.sort(key=lambda row: -((row.in_bits or 0.0) + (row.out_bits or 0.0)))
-    return rows
-
-
-def _row(source: SourceStatus) -> InterfaceRow:
-    record, rates = source.records["Interface"], source.rates.get("Interface", {})
-    status, speed, index = (record.get(name, 0) for name in ("Status", "Speed", "Index"))
-    return InterfaceRow(
-        agent=source.agent,
-        index=index if isinstance(index, int) and index else source.index,
-        name=interface_name(source),
-        up=isinstance(status, int) and bool(status & OPER_UP),
-        speed=speed if isinstance(speed, int) else 0,
-        in_bits=rates.get("InBitsPerSecond"),
-        out_bits=rates.get("OutBitsPerSecond"),
-        in_use=rates.get("InUtilization"),
-        out_use=rates.get("OutUtilization"),
-        errors=_sum(rates.get("InErrorsPerSecond"), rates.get("OutErrorsPerSecond")),
-        discards=_sum(rates.get("InDiscardsPerSecond"), rates.get("OutDiscardsPerSecond")),
-        last_seen=source.last_seen,
+def agents_table(sflow: SflowStatus, now: float) -> Table:
+    """Who samples, and what is wrong with that."""
+    notes = []
+    if sflow.several_agents:
+        notes.append(
+            f"Several agents send from {', '.join(sflow.several_agents)}: all their flows are counted for this device. "
+            "With -sflow_agent_address every agent is a device of its own."
+        )
+    if sflow.agent_drops:
+        notes.append(
+            f"The agents dropped {sflow.agent_drops:,} samples for want of resources: "
+            "there was more traffic than these figures say."
+        )
+    return Table(
+        name="sflow-agents",
+        key="SflowAgents",
+        title="sFlow agents",
+        columns=columns(
+            ("Agent", "Agent"),
+            ("Source", "Source"),
+            ("SubAgents", "Sub-agents"),
+            ("Datagrams", "Datagrams", "count"),
+            ("LastSeen", "Last seen", "ago"),
+        ),
+        rows=[(one.agent, one.source, one.sub_agents, one.datagrams, one.last_seen) for one in sflow.agents],
+        now=now,
+        note=" ".join(notes),
     )
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    return None if one is None and other is None else (one or 0.0) + (other or 0.0)
+def interfaces_table(sflow: SflowStatus, now: float) -> Table:
+    """The interfaces, the busiest first; rates are not known until two samples have come."""
+    rows = [_row(source) for source in sflow.sources if "Interface" in source.records]
+    return Table(
+        name="sflow-interfaces",
+        key="SflowInterfaces",
+        title="Interfaces by sFlow",
+        columns=columns(
+            ("Name", "Interface"),
+            ("Index", "Index"),
+            ("Agent", "Agent"),
+            ("State", "State", "state"),
+            ("Speed", "Speed", "bits"),
+            ("In", "In", "bits", "The rate between the last two samples"),
+            ("InUse", "In use", "share", "Of the speed"),
+            ("Out", "Out", "bits", "The rate between the last two samples"),
+            ("OutUse", "Out use", "share", "Of the speed"),
+            ("Errors", "Errors/s", "number"),
+            ("Discards", "Discards/s", "number"),
+            ("LastSeen", "Last sample", "ago"),
+        ),
+        rows=sorted(rows, key=lambda row: -(row[5] or 0.0) - (row[7] or 0.0)),
+        now=now,
+        note="The busiest first.",
+    )
 
 
-def page_values(sflow: SflowStatus) -> dict[str, object]:
-    """Everything that ``counters.html`` shows."""
-    rows = interface_rows(sflow)
-    others = [source for source in sflow.sources if "Interface" not in source.records]
-    return {
-        "interfaces": rows[:PAGE_INTERFACES],
-        "num_interfaces": len(rows),
-        "omitted_interfaces": max(0, len(rows) - PAGE_INTERFACES),
-        "others": others[:PAGE_INTERFACES],
-        "discards": sflow.discards,
-        "agent_drops": sflow.agent_drops,
-        "agents": sflow.agents,
-        "several_agents": sflow.several_agents,
-        "counter_samples": sflow.counter_samples,
-    }
+def _row(source: SourceStatus) -> Row:
+    record, rates = source.records["Interface"], source.rates.get("Interface", {})
+    status, speed, index = (record.get(name, 0) for name in ("Status", "Speed", "Index"))
+    up = isinstance(status, int) and bool(status & OPER_UP)
+    return (
+        interface_name(source) or None,
+        index if isinstance(index, int) and index else source.index,
+        source.agent,
+        Cell("up" if up else "down", tone="on" if up else "off"),
+        speed if isinstance(speed, int) and speed else None,
+        rates.get("InBitsPerSecond"),
+        rates.get("InUtilization"),
+        rates.get("OutBitsPerSecond"),
+        rates.get("OutUtilization"),
+        added(rates.get("InErrorsPerSecond"), rates.get("OutErrorsPerSecond")),
+        added(rates.get("InDiscardsPerSecond"), rates.get("OutDiscardsPerSecond")),
+        source.last_seen,
+    )
+
+
+def others_table(sflow: SflowStatus, now: float) -> Table:
+    """Counters of hosts, processors, virtual machines and so on: one row for each."""
+    return Table(
+        name="sflow-counters",
+        key="SflowCounters",
+        title="Other counters by sFlow",
+        columns=columns(
+            ("Counter", "Counter"),
+            ("Record", "Record"),
+            ("Value", "Value", "number"),
+            ("Agent", "Agent"),
+            ("Class", "Class", "text", "Of the data source, by sFlow's numbers"),
+            ("Index", "Index"),
+            ("LastSeen", "Last sample", "ago"),
+        ),
+        rows=[
+            (name, kind, _value(value), source.agent, source.source_class, source.index, source.last_seen)
+            for source in sflow.sources
+            if "Interface" not in source.records
+            for kind, record in source.records.items()
+            for name, value in (*record.items(), *source.rates.get(kind, {}).items())
+        ],
+        now=now,
+    )
+
+
+def _value(value: float | str) -> Cell:
+    return Cell(value, kind="text") if isinstance(value, str) else Cell(value)
+
+
+def discards_table(sflow: SflowStatus, now: float) -> Table:
+    """Packets that the device says it discarded."""
+    return Table(
+        name="sflow-discards",
+        key="SflowDiscards",
+        title="Packets that it says it discarded",
+        columns=columns(
+            ("Reason", "Reason"), ("Code", "Code"), ("Packets", "Packets", "count"), ("LastSeen", "Last seen", "ago")
+        ),
+        rows=[(one.reason, one.code, one.packets, one.last_seen) for one in sflow.discards],
+        now=now,
+    )

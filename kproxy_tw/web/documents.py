@@ -51,6 +51,16 @@ def status(daemon: DaemonStatus) -> Document:
             for listener in daemon.listeners
         ],
         "Streams": _streams(daemon.streams),
+        "Tee": [
+            {
+                "Target": one.target,
+                "Source": one.source,
+                "Sent": one.sent,
+                "Lost": one.lost,
+                "LastError": one.problem,
+            }
+            for one in daemon.tee
+        ],
         "Certificates": [
             {"Name": name, "NotAfter": utc_time(not_after), "DaysLeft": int((not_after - daemon.now) // DAY)}
             for name, not_after in daemon.certificates.items()
@@ -98,6 +108,7 @@ def device(device: DeviceStatus) -> Document:
     return {
         **device_summary(device),
         "Sequences": [_sequence(sequence) for sequence in device.sequences],
+        "TemplatesInForce": device.template_counts.get("in_force", len(device.templates)),
         "Templates": [_template(template) for template in device.templates],
         "Counters": counters_document(device.sflow),
         "Agents": agents_document(device.sflow),

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 
 Document = dict[str, object]
 
 
 def encode(document: Document, *, pretty: bool = False) -> bytes:
-    """JSON in ASCII, safe to be pasted into HTML; on one line, or indented with ``pretty``."""
-    separators = None if pretty else (",", ":")
-    text = json.dumps(document, indent=2 if pretty else None, separators=separators, allow_nan=False)
+    """JSON in ASCII, safe to be pasted into HTML; on one line, or indented with ``pretty``.
+
+    Made piece by piece: other threads get their turn in between.
+    """
+    text = json.dumps(document, indent=2, allow_nan=False) if pretty else "".join(_pieces(document))
     return text.replace("<", "\\u003c").encode("ascii") + b"\n"
+
+
+def _pieces(document: Document) -> Iterator[str]:
+    yield "{"
+    for place, (name, value) in enumerate(document.items()):
+        yield f"{',' if place else ''}{_compact(name)}:"
+        if isinstance(value, list):
+            yield "["
+            yield from (f"{',' if place else ''}{_compact(item)}" for place, item in enumerate(value))
+            yield "]"
+        else:
+            yield _compact(value)
+    yield "}"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def number(value: float) -> float | int | None:

@@ -30,6 +30,10 @@ def exporters_document(status: ExporterStatus) -> Document:
                 }
                 for table, row in _rows(status, "samplers")
             ],
+            "SelectionSequences": [
+                {**_place(table), "ID": row["id"], "Rate": _whole(row["rate"]), "Selectors": row["selectors"]}
+                for table, row in _rows(status, "selections")
+            ],
             "Interfaces": [
                 {**_place(table), "Index": row["index"], "Rate": _whole(row["rate"])}
                 for table, row in _rows(status, "interface_rates")

@@ -8,7 +8,7 @@ A device's label is its name, with ``#`` and the number of the shard where devic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from kproxy_tw.ledger import Ledger
-from kproxy_tw.status import DaemonStatus, DeviceStatus, StreamListenerStatus
+from kproxy_tw.status import DaemonStatus, DeviceStatus, StreamListenerStatus, TeeStatus
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.snmp_metrics import snmp_metrics
 from kproxy_tw.web.text import safe_text
@@ -134,6 +134,7 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
         drops.add_metric([listener.address], listener.kernel_drops)
         buffers.add_metric([listener.address], listener.receive_buffer)
     yield from _streams(daemon.streams)
+    yield _copies(daemon.tee)
     connected = GaugeMetricFamily("kproxy_upstream_connected", "Whether the last exchange worked.", labels=["url"])
     for endpoint in daemon.upstream:
         connected.add_metric([safe_text(endpoint.url)], int(endpoint.connected))
@@ -150,6 +151,16 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     yield from (drops, buffers, connected, lines, expiry)
     yield GaugeMetricFamily("kproxy_spool_bytes", "Bytes that wait to be sent.", daemon.spool.get("Bytes", 0))
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
+    gap = daemon.spool.get("CrashGap", 0)
+    yield GaugeMetricFamily("kproxy_crash_gap_records", "In memory alone when the run before this one died.", gap)
+
+
+def _copies(tee: Sequence[TeeStatus]) -> Metric:
+    copies = CounterMetricFamily("kproxy_tee_datagrams", "Copies for other collectors.", labels=["target", "outcome"])
+    for one in tee:
+        copies.add_metric([one.target, "sent"], one.sent)
+        copies.add_metric([one.target, "lost"], one.lost)
+    return copies
 
 
 def _streams(streams: StreamListenerStatus) -> Iterator[Metric]:

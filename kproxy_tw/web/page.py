@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -67,6 +68,15 @@ class PageContent:
 
     def _all_tables(self) -> Sequence[Table]:
         return self.tables if self.view is None else (*self.tables, self.view.matching)
+
+
+def timed(make: Callable[[], PageContent | None], before: float = 0.0) -> PageContent | None:
+    """Make a page, and note what it cost. :param before: seconds of processor time that went into it already."""
+    began = time.thread_time()
+    content = make()
+    if content is None:
+        return None
+    return attrs.evolve(content, cost_seconds=before + content.cost_seconds + time.thread_time() - began)
 
 
 def twin_path(path: str) -> str:

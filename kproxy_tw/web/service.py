@@ -15,12 +15,14 @@ import attrs
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import shown_address
-from kproxy_tw.web.app import AdminApp
-from kproxy_tw.web.loglevel import FORMS
+from kproxy_tw.web.app import KproxyAnswers
+from kproxy_tw.web.loglevel import FORMS, LogLevelForm
 from kproxy_tw.web.protocol import HealthFactory
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.report import text_report
+from kproxy_tw.web.sharing import SharedState
 from kproxy_tw.web.site import HostPolicy, SiteLimits, build_site
+from kproxy_tw.web.statusport.app import StatusApp
 
 log = Logger()
 
@@ -47,6 +49,7 @@ class HealthService(Service):
     :param status: whom to ask.
     :param renderer: makes the pages; by default of our own templates.
     :param book: of the log.
+    :param shared: what is known of exporters, for other kproxys.
     :param inherited: a socket that listens already, in place of ``config``'s address.
     """
 
@@ -58,13 +61,17 @@ class HealthService(Service):
         renderer: Renderer | None = None,
         inherited: socket.socket | None = None,
         book: LogBook | None = None,
+        shared: SharedState | None = None,
     ) -> None:
         self._reactor = reactor
         self._config = config
         self._inherited = inherited
         if inherited is not None:
             self._config = attrs.evolve(config, interface=inherited.getsockname()[0], port=inherited.getsockname()[1])
-        self._app = AdminApp(status, renderer or Renderer(), reactor, book or LogBook("info"))
+        book = book or LogBook("info")
+        level = LogLevelForm(book)
+        self._answers = KproxyAnswers(status, reactor, book, level.token, shared)
+        self._app = StatusApp(self._answers, level, renderer or Renderer(), reactor)
         self._factory: HealthFactory | None = None
         self._port: IListeningPort | None = None
 
@@ -75,7 +82,9 @@ class HealthService(Service):
         """
         limits = SiteLimits(hosts=HostPolicy(self._config.interface, self._config.hosts), forms=FORMS)
         site = build_site(self._app.resource(), limits, self._reactor)
-        factory = HealthFactory(lambda: self._app.in_turn(text_report), site, 2 * limits.connections, self._reactor)
+        factory = HealthFactory(
+            lambda: self._answers.pages.in_turn(text_report), site, 2 * limits.connections, self._reactor
+        )
         self._port = self._listen(factory)
         self._factory = factory
         super().startService()

@@ -39,6 +39,6 @@ def sparkline(values: Sequence[float], unit: str = "/s") -> Markup:
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     words = f"now {si_number(round(values[-1], 1))}{unit}, most {si_number(round(top, 1))}{unit}"
     return Markup(
-        '<svg class="spark" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="%s">'
-        '<title>%s</title><polygon points="%.1f,%d %s %d,%d"/><polyline points="%s"/></svg>'
+        '<svg class="spark" viewBox="0 0 %d %d" width="%d" height="%d" preserveAspectRatio="none" role="img"'
+        ' aria-label="%s"><title>%s</title><polygon points="%.1f,%d %s %d,%d"/><polyline points="%s"/></svg>'
     ) % (WIDTH, HEIGHT, WIDTH, HEIGHT, words, words, left, HEIGHT, line, WIDTH, HEIGHT, line)

@@ -73,8 +73,8 @@ class Taps:
 
     def answer(self, request: Any, device_id: int, framing: Framing) -> bytes | Deferred[None]:
         """Answer with a stream that ends by itself, or with a refusal."""
-        device = self._status.device(device_id)
-        if device is None:
+        found = self._status.tap(device_id)
+        if found is None:
             return answer(request, "No device of this id has sent flow since the start.\n", TEXT, 404)
         if self._open >= TAPS:
             request.setHeader("Retry-After", "60")
@@ -82,7 +82,7 @@ class Taps:
         request.setHeader("Content-Type", framing.content_type)
         if request.method == b"HEAD":
             return b""
-        request.write(framing.begin(device.device_name.encode("ascii", "backslashreplace").decode()))
+        request.write(framing.begin(found.device_name.encode("ascii", "backslashreplace").decode()))
         self._open += 1
         streaming = Deferred.fromCoroutine(self._stream(_Reader(request), device_id, framing))
         streaming.addBoth(self._closed)
@@ -94,10 +94,9 @@ class Taps:
             found = self._status.tap(device_id)
             if found is None:
                 break
-            number, flows = found
-            if flows is not None and number != seen and seen >= 0:
-                reader.show(framing.records(await deferToThread(lines, flows)))
-            seen = number
+            if found.flows is not None and found.number != seen and seen >= 0:
+                reader.show(framing.records(await deferToThread(lines, found.flows)))
+            seen = found.number
             await deferLater(self._reactor, PERIOD_SECONDS, lambda: None)
         reader.show(framing.end)
 

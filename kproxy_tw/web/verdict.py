@@ -19,8 +19,9 @@ def verdict(snapshot: Snapshot) -> Verdict:
     whole = [Point(safe_text(reason), "#checks") for reason in failing_reasons(checks)]
     whole += [Point(safe_text(f"{check.name}: {check.detail}"), "#checks") for check in checks if check.warning]
     whole += _daemon_points(daemon, checks)
+    whole += _hidden_points(snapshot)
     if snapshot.unregistered:
-        whole.append(Point(_unregistered_text(snapshot.unregistered), "#unregistered"))
+        whole.append(Point(_unregistered_text(snapshot.unregistered, daemon.now), "#unregistered"))
     bad = [point for device in devices for point in _device_points(device, daemon.now)]
     points = [*whole, *bad]
     return Verdict(
@@ -59,6 +60,20 @@ def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Po
         yield Point(text, "#listeners")
 
 
+def _hidden_points(snapshot: Snapshot) -> Iterator[Point]:
+    """Flow that comes from the container's own gateway: the bridge has put itself in the exporters' place."""
+    gateway = snapshot.daemon.gateway
+    if not gateway:
+        return
+    strangers = any(source.source == gateway for source in snapshot.unregistered)
+    if strangers or any(gateway in device.sources for device in snapshot.devices):
+        text = (
+            f"flow comes from {gateway}, the gateway of this container, which hides the exporters' addresses: give the "
+            "container the host's network, or, in Kubernetes, the service externalTrafficPolicy: Local"
+        )
+        yield Point(text, "#unregistered" if strangers else "#devices")
+
+
 def _device_points(device: DeviceStatus, now: float) -> Iterator[Point]:
     for problem in problems(device, now):
         text = f"{safe_text(device.device_name)} {problem.text}, since {_clock(problem.since, now)}"
@@ -69,8 +84,10 @@ def _clock(seconds: float, now: float) -> str:
     return strftime("%H:%M" if now - seconds < 43_200 else "%Y-%m-%d %H:%M", localtime(seconds))
 
 
-def _unregistered_text(unregistered: Sequence[UnregisteredStatus]) -> str:
+def _unregistered_text(unregistered: Sequence[UnregisteredStatus], now: float) -> str:
     sources = ", ".join(safe_text(source.source) for source in unregistered[:3])
     more = "" if len(unregistered) <= 3 else f" and {len(unregistered) - 3} more"
-    verb = "is" if len(unregistered) == 1 else "are"
-    return f"{counted(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"
+    verb, them = ("is", "it") if len(unregistered) == 1 else ("are", "them")
+    since = _clock(min(source.first_seen for source in unregistered), now)
+    what = f"{counted(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"
+    return f"{what}; nothing of {them} is forwarded, since {since}"

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kproxy_tw.bgp.grpc_options import (
+    DOWN_WINDOW_BYTES,
     KEEPALIVE_ANSWER_SECONDS,
     KEEPALIVE_SECONDS,
     MESSAGE_BYTES,
-    WINDOW_BYTES,
+    UP_WINDOW_BYTES,
+    Options,
     channel_options,
+    server_options,
 )
 from kproxy_tw.bgp.outbox import MAX_PIECES, PAUSE_BYTES, PROCEED_BYTES, Outbox
-from kproxy_tw.bgp.replay import CHUNK_WEIGHT, MESSAGE_WEIGHT, REPLAY_BYTES, SETTLED_SECONDS
+from kproxy_tw.bgp.replay import MESSAGE_WEIGHT, REPLAY_BYTES, SETTLED_SECONDS
+from kproxy_tw.collector.bgp_target.downward import HIGH_BYTES
+from kproxy_tw.collector.bgp_target.session import REPLAY_BYTES as TARGET_REPLAY_BYTES
+
+GRPC_WRITE_BUFFER = 64 << 10
+"""gRPC's default of ``grpc.http2.write_buffer_size``."""
 
 READ_BYTES = 65536
 """What Twisted reads at once."""
@@ -73,14 +82,21 @@ def test_repeated_messages_come_first() -> None:
 def test_held_per_direction_stays_below_one_mebibyte() -> None:
     """The mark and one more read are within the bound."""
     assert PAUSE_BYTES + READ_BYTES <= 1 << 20
+    assert HIGH_BYTES + READ_BYTES + TARGET_REPLAY_BYTES <= 1 << 20
 
 
-def test_what_is_under_way_fits_the_replay_buffer() -> None:
-    """A full window and two messages, in reads of a router's smallest frames, can all be sent again."""
-    pieces = 2 * MESSAGE_BYTES // READ_BYTES + WINDOW_BYTES // READ_BYTES
-    messages = 2 + WINDOW_BYTES // MESSAGE_BYTES
-    weight = WINDOW_BYTES + 2 * MESSAGE_BYTES + pieces * CHUNK_WEIGHT + messages * MESSAGE_WEIGHT
-    assert weight <= REPLAY_BYTES
+GRPC_BYTES = 5 + 2
+"""What gRPC and protobuf put before the bytes of a small message, and the window counts."""
+
+
+@pytest.mark.parametrize("size", [MESSAGE_BYTES, 4096, 60])
+@pytest.mark.parametrize(
+    ("window", "kept"), [(UP_WINDOW_BYTES, REPLAY_BYTES), (DOWN_WINDOW_BYTES, TARGET_REPLAY_BYTES)], ids=["up", "down"]
+)
+def test_what_is_under_way_fits_the_replay_buffer(window: int, kept: int, size: int) -> None:
+    """A full window, gRPC's buffer, and three large messages can all be sent again, whatever the window is full of."""
+    messages = (window + GRPC_WRITE_BUFFER) // (size + GRPC_BYTES) + 1
+    assert messages * (size + MESSAGE_WEIGHT) + 3 * (MESSAGE_BYTES + MESSAGE_WEIGHT) <= kept
 
 
 def test_settling_waits_for_the_keepalive() -> None:
@@ -88,7 +104,10 @@ def test_settling_waits_for_the_keepalive() -> None:
     assert SETTLED_SECONDS >= 3 * (KEEPALIVE_SECONDS + KEEPALIVE_ANSWER_SECONDS)
 
 
-def test_window_does_not_grow() -> None:
+@pytest.mark.parametrize(
+    ("options", "window"), [(channel_options(), DOWN_WINDOW_BYTES), (server_options(), UP_WINDOW_BYTES)]
+)
+def test_window_does_not_grow(options: Options, window: int) -> None:
     """Bandwidth probes, which widen windows, are off."""
-    options = dict(channel_options())
-    assert (options["grpc.http2.bdp_probe"], options["grpc.http2.lookahead_bytes"]) == (0, WINDOW_BYTES)
+    told = dict(options)
+    assert (told["grpc.http2.bdp_probe"], told["grpc.http2.lookahead_bytes"]) == (0, window)

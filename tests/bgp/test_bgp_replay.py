@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from kproxy_tw.bgp.replay import CHUNK_WEIGHT, MESSAGE_WEIGHT, Chunks, Exchange, Gap, ReplayBuffer
+from kproxy_tw.bgp.replay import MESSAGE_WEIGHT, Chunks, Exchange, Gap, ReplayBuffer
 
-ONE = MESSAGE_WEIGHT + CHUNK_WEIGHT + 1
+ONE = MESSAGE_WEIGHT + 1
 """What a message of one byte weighs."""
 
 
@@ -19,7 +19,7 @@ def filled(count: int, limit: int = 1 << 20) -> ReplayBuffer:
     """Give a buffer that has sent ``count`` messages of one byte, one each second from 0 on."""
     buffer = ReplayBuffer(limit)
     for number in range(count):
-        buffer.append([bytes([number])], float(number))
+        buffer.append([bytes([number % 256])], float(number))
     return buffer
 
 
@@ -39,6 +39,14 @@ def test_what_was_confirmed_is_no_longer_kept() -> None:
     buffer.after(3)
     with pytest.raises(Gap, match="only the last 1 are kept"):
         buffer.after(2)
+
+
+def test_small_pieces_weigh_as_much_as_one() -> None:
+    """A message of a hundred pieces is kept as one; its bytes are the same."""
+    buffer = ReplayBuffer()
+    buffer.append([bytes([number]) for number in range(100)], 0.0)
+    assert buffer.weight == MESSAGE_WEIGHT + 100
+    assert buffer.after(0) == [(bytes(range(100)),)]
 
 
 @pytest.mark.parametrize("received", [-1, 5, 1 << 63])
@@ -73,6 +81,38 @@ def test_old_messages_settle() -> None:
     buffer = filled(10)
     buffer.settle(7.0)
     assert (buffer.sent, buffer.weight) == (10, 3 * ONE)
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 2.0), st.binary(max_size=40)), max_size=40), st.floats(0.0, 60.0))
+def test_settling_leaves_what_is_younger(sent: list[tuple[float, bytes]], before: float) -> None:
+    """Nothing younger is forgotten, nothing that is a second older stays, and the weight is that of the rest."""
+    buffer, now, times = ReplayBuffer(), 0.0, []
+    for pause, message in sent:
+        now += pause
+        times.append(now)
+        buffer.append([message], now)
+    buffer.settle(before)
+    with_weight = sum(MESSAGE_WEIGHT + len(message) for _pause, message in sent[len(sent) - kept(buffer) :])
+    assert buffer.weight == with_weight
+    forgotten = times[: len(sent) - kept(buffer)]
+    assert all(time < before for time in forgotten)
+    assert all(time > before - 2.0 for time in times[len(forgotten) :])
+
+
+def kept(buffer: ReplayBuffer) -> int:
+    """How many messages could be sent again."""
+    for count in range(buffer.sent + 1):
+        try:
+            return len(buffer.after(count))
+        except Gap:
+            continue
+    raise AssertionError("not even nothing can be sent again")
+
+
+def test_marks_go_with_their_messages() -> None:
+    """A buffer that never settles keeps no more than its messages need."""
+    buffer = filled(10_000, limit=10 * ONE)
+    assert len(buffer._marks) <= 11
 
 
 def test_empty_messages_count() -> None:
@@ -161,7 +201,7 @@ class Session(RuleBasedStateMachine):
         """Sessions do not end as long as what is missing is within the limit."""
         if self.over:
             missing = [self.ends[end].out.sent - self.ends[1 - end].received for end in (0, 1)]
-            assert max(missing) * (MESSAGE_WEIGHT + 3 * (CHUNK_WEIGHT + 40)) > 20 * ONE
+            assert max(missing) * (MESSAGE_WEIGHT + 3 * 40) > 20 * ONE
 
 
 TestSession = Session.TestCase

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,9 @@ T = TypeVar("T")
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 40_000
 """How long anything on a page may take to come; other tests may keep the machine busy."""
+
+OPTIONS: Mapping[str, Any] = {"viewport": {"width": 1440, "height": 900}, "ignore_https_errors": True}
+"""Of a window; kcollect's certificate is of an authority that the browser does not know."""
 
 _thread = ThreadPoolExecutor(1, "browser")
 
@@ -64,7 +67,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The three daemons with traffic."""
     with running(tmp_path_factory.mktemp("site")) as site:
         yield site
@@ -116,7 +119,7 @@ def tab(browser: Any) -> Iterator[Callable[..., Tab]]:
     contexts = []
 
     def open_tab(**options: Any) -> Tab:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        context = browser.new_context(**{**OPTIONS, **options})
         contexts.append(context)
         return Tab(context.new_page())
 

@@ -26,6 +26,7 @@ def kproxy_status() -> FixedStatus:
     """Each string is a device's name, an interface's name and an event."""
     named = [{"index": number, "name": text, "description": text} for number, text in enumerate(STRINGS)]
     table = {"source": "192.0.2.1", "version": 10, "domain": 1, "port": 0, "rate": 0, "exporter": {}, "samplers": []}
+    table |= {"selections": []}
     options = {**table, "interface_rates": [], "interfaces": named, "applications": [], "vrfs": []}
     events = tuple(EventStatus(kind="x", text=text, first=NOW, last=NOW, count=1) for text in STRINGS)
     devices = [

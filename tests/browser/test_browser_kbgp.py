@@ -18,7 +18,7 @@ Open = Callable[..., Tab]
 def test_pages_are_clean(browser: Any, site: Site, tab: Open, path: str) -> None:
     """No console error; no serious axe violation in light, in dark and at 400 px, where nothing scrolls sideways."""
     found = tab()
-    found.page.goto(site.kbgp + path)
+    found.page.goto(f"{site.kbgp}{path}")
     assert look_everywhere(found.page) == []
     assert found.problems == []
 
@@ -26,7 +26,7 @@ def test_pages_are_clean(browser: Any, site: Site, tab: Open, path: str) -> None
 def test_a_session_comes_and_goes(browser: Any, site: Site, tab: Open) -> None:
     """It appears with what the router says of itself, its counts grow, and its end is told in the router's words."""
     found = tab()
-    found.page.goto(site.kbgp)
+    found.page.goto(str(site.kbgp))
     router = site.routers.connect(ROUTER)
     site.routers.connect(STRANGER_ROUTER)
     found.wait("/connected[^]*AS65010[^]*AS65000/.test(document.getElementById('live_sessions').innerText)")

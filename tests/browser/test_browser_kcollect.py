@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from kproxy_tw.testing.processes import get_json
 from tests.browser.checks import overflow, violations
 from tests.browser.conftest import Tab
 from tests.browser.site import Site
@@ -33,7 +32,7 @@ def stored(site: Site) -> Site:
 
 def document(site: Site, path: str) -> Any:
     """The JSON of a page."""
-    return get_json(int(site.kcollect.rpartition(":")[2]), path)
+    return site.kcollect.document(path)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -41,7 +40,7 @@ def test_pages_are_clean(browser: Any, stored: Site, tab: Open, path: str) -> No
     """No console error, no serious axe violation, no sideways scrolling: light, dark, 400 px."""
     for options in ({"color_scheme": "light"}, {"color_scheme": "dark", "viewport": {"width": 400, "height": 800}}):
         found = tab(**options)
-        found.page.goto(stored.kcollect + path)
+        found.page.goto(f"{stored.kcollect}{path}")
         assert violations(found.page) == []
         assert overflow(found.page) <= 0
         expected = ["error: Failed to load resource: the server responded with a status of 400 (Bad Request)"]
@@ -105,7 +104,7 @@ def test_without_scripts(browser: Any, stored: Site, tab: Open) -> None:
 def test_numbers_move_and_rows_lead_on(browser: Any, stored: Site, tab: Open) -> None:
     """The first page grows while one looks; a device leads to its page, a row to its own traffic."""
     found = tab()
-    found.page.goto(stored.kcollect)
+    found.page.goto(str(stored.kcollect))
     found.wait(LIVE)
     before = found.text("#live_verdict h1")
     found.wait(f"document.querySelector('#live_verdict h1').innerText !== {before!r}")

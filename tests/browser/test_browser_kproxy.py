@@ -10,7 +10,8 @@ import pytest
 
 from tests.browser.checks import look_everywhere
 from tests.browser.conftest import Tab
-from tests.browser.site import STRANGER, Site
+from tests.browser.exporting import STRANGER
+from tests.browser.site import Site
 
 Open = Callable[..., Tab]
 
@@ -39,7 +40,7 @@ def first_page(tab: Open, site: Site, query: str = "", **options: Any) -> Tab:
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_are_clean(browser: Any, site: Site, tab: Open, path: str) -> None:
     """No console error; no serious axe violation in light, in dark and at 400 px, where nothing scrolls sideways."""
-    found = opened(tab, site.kproxy + path)
+    found = opened(tab, f"{site.kproxy}{path}")
     assert look_everywhere(found.page) == []
     assert found.page.locator("header a").last.is_visible()
     missing = [problem for problem in found.problems if "404" in problem]

@@ -72,4 +72,9 @@ def test_zsh_and_fish_can_read_theirs(made: Path, command: str) -> None:
 def test_fish_offers(made: Path) -> None:
     """Fish completes flags and values."""
     ask = f"source {made}/fish/kproxy.fish; complete -C 'kproxy -log_level de'; complete -C 'kproxy -spool_'"
-    assert {line.split("\t")[0] for line in shell("fish", "-c", ask).splitlines()} == {"debug", "-spool_max_bytes"}
+    assert {line.split("\t")[0] for line in shell("fish", "-c", ask).splitlines()} == {
+        "debug",
+        "-spool_full",
+        "-spool_max_age",
+        "-spool_max_bytes",
+    }

@@ -23,6 +23,7 @@ from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_json
 from kproxy_tw.testing.traffic import make_flows
 from tests.commands.processes import accepts, environment
+from tests.commands.terminal import Terminal
 
 CREDENTIALS = {"KENTIK_API_EMAIL": "doctor@example.com", "KENTIK_API_TOKEN": "a-token-to-look-for"}
 EVIL = "\x1b]0;owned\x07\x1b[31mevil"
@@ -289,47 +290,6 @@ def test_top_of_nobody() -> None:
     for command in ("kproxy", "kbgp"):
         ended = tool(command, "top", "--once", f"--url=127.0.0.1:{free_port()}")
         assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
-
-
-class Terminal:
-    """A program in a terminal of tmux's.
-
-    :param name: of the server, which is this process's own.
-    """
-
-    def __init__(self, name: str, command: str) -> None:
-        self._tmux = ("tmux", "-L", name, "-f", "/dev/null")
-        subprocess.run([*self._tmux, "new-session", "-d", "-x", "200", "-y", "24", command], check=True)
-
-    def keys(self, *keys: str) -> None:
-        """Press keys."""
-        subprocess.run([*self._tmux, "send-keys", *keys], check=True)
-
-    def text(self) -> str:
-        """What is on the screen."""
-        done = subprocess.run([*self._tmux, "capture-pane", "-p"], capture_output=True, text=True, check=False)
-        return done.stdout
-
-    def wait(self, pattern: str) -> str:
-        """The screen, once it has what is looked for."""
-        until = time.monotonic() + SECONDS
-        while not re.search(pattern, self.text()):
-            assert time.monotonic() < until, self.text()
-            time.sleep(0.1)
-        return self.text()
-
-    def gone(self) -> bool:
-        """Whether the program has ended, and its terminal with it."""
-        until = time.monotonic() + SECONDS
-        while subprocess.run([*self._tmux, "has-session"], capture_output=True, check=False).returncode == 0:
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.1)
-        return True
-
-    def close(self) -> None:
-        """End it."""
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)
 
 
 @pytest.fixture

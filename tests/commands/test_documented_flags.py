@@ -16,12 +16,13 @@ TABLES: dict[str, Sequence[Flag]] = {"kproxy": KPROXY_FLAGS, "kbgp": KBGP_FLAGS}
 
 #: Not in the documents' tables: their text names the help flag, the rest is ours.
 OWN = {
-    "kproxy": {"flow_url", "workers", "state_dir", "spool", "spool_max_bytes", "help", "nodaemon"}
+    "kproxy": {"flow_url", "workers", "state_dir", "help", "nodaemon"}
+    | {"spool", "spool_max_bytes", "spool_full", "spool_max_age"}
     | {"session_ports", "max_templates", "max_template_domains", "max_templates_total"}
     | {"held_max_bytes", "held_max_total_bytes", "held_seconds"}
     | {"decap", "ignore_exporter_address", "plan_fps"}
     | {"snmp_allow", "snmp_version", "snmp_counter_seconds", "snmp_description_seconds"}
-    | {"proxy_protocol"}
+    | {"proxy_protocol", "state_peers"}
     | {"ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca", "ipfix_max_connections"},
     "kbgp": {"proxy-protocol", "tls-ca-file", "help", "nodaemon"},
 }

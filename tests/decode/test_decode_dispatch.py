@@ -23,7 +23,7 @@ def test_version_words(data: bytes, flow_type: str) -> None:
     assert walk(data, TemplateCache(), NOW_NS).flow_type == flow_type
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\0\7\0\1", b"\0\0\0\4", b"\0\0\0", b"GET / HTTP/1.1"])
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\x08\0\1", b"\0\0\0\4", b"\0\0\0", b"GET / HTTP/1.1"])
 def test_unknown_versions(data: bytes) -> None:
     """Everything else is of no protocol that we know, and is said so."""
     with pytest.raises(UnknownVersion):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk
 from kproxy_tw.decode.notices import Notices
-from kproxy_tw.decode.optiondata.domain import MAX_SAMPLERS, DomainOptions, OptionRoom
+from kproxy_tw.decode.optiondata.domain import MAX_SAMPLERS, MAX_SELECTIONS, DomainOptions, OptionRoom
 from kproxy_tw.decode.optiondata.queue import RECORDS_AT_ONCE, WAITING_BYTES
+from kproxy_tw.decode.optiondata.records import MAX_SELECTORS
 from kproxy_tw.decode.optiondata.samplers import Sampler
 from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.decode.templates.described import describe_options
@@ -48,6 +49,8 @@ def of_ipfix(scopes: list[tuple[int, ...]], fields: list[tuple[int, ...]], *reco
         ([(307, 100), (308, 900)], 10),
         ([(309, 5), (310, 1000)], 200),
         ([(34, 0), (50, 64)], 64),
+        ([(329, 0), (330, 65535), (331, 256), (332, 511)], 256),
+        ([(331, 256), (332, 511)], 0),
         ([(305, 0), (306, 100)], 0),
         ([(34, 0)], 0),
     ],
@@ -91,6 +94,17 @@ def test_one_sampler_is_the_rate_of_the_domain() -> None:
     options = of_ipfix([(302, 8)], [(304, 2), (305, 4), (306, 4)], struct.pack("!QHII", 3, 1, 1, 511))
     assert options.sampling.domain_rate == 512
     assert options.samplers[3].algorithm == "systematic count-based"
+
+
+def test_selection_sequences_are_bounded() -> None:
+    """A record has room for so many selectors; what is behind them is left aside, whatever an exporter sends."""
+    fields: list[tuple[int, ...]] = [(302, 2)] * (MAX_SELECTORS + 3)
+    selectors = range(1, MAX_SELECTORS + 4)
+    options = of_ipfix([(301, 4)], fields, number(7, 4) + b"".join(number(one, 2) for one in selectors))
+    assert options.selections == {7: tuple(selectors[:MAX_SELECTORS])}
+    for sequence in range(MAX_SELECTIONS + 5):
+        options.put_selection(sequence, (1,))
+    assert len(options.selections) == MAX_SELECTIONS
 
 
 def test_rates_by_interface() -> None:
@@ -273,5 +287,5 @@ def test_any_bytes(scopes: list[Field], fields: list[Field], body: bytes, newer:
     else:
         walk(v9(a_set(1, v9_options(300, scopes, fields)), a_set(300, body)), templates, NOW_NS)
     for (version, domain), options in templates.store.domains.items():
-        assert describe_options(version, domain, options)["domain"] == 1
+        assert describe_options(version, domain, options.held())["domain"] == 1
         assert all(rate >= 1 for rate in options.sampling.rates)

@@ -12,7 +12,18 @@ from kproxy_tw.decode.names import add_names
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.flowbatch import RATE_ORIGINS, FlowBatch
-from tests.decode.netflow_bytes import NOW_NS, a_set, number, template, v5, v5_record, v9, v9_options
+from tests.decode.netflow_bytes import (
+    NOW_NS,
+    a_set,
+    ipfix,
+    ipfix_options,
+    number,
+    template,
+    v5,
+    v5_record,
+    v9,
+    v9_options,
+)
 
 SAMPLER_OPTIONS = v9_options(300, [(1, 4)], [(48, 2), (50, 4)])
 DOMAIN_OPTIONS = v9_options(301, [(1, 4)], [(34, 4)])
@@ -44,6 +55,45 @@ def test_each_record_has_the_rate_of_its_sampler() -> None:
     flows = [number(10, 4) + number(sampler_id, 1) for sampler_id in (1, 2, 1, 9)]
     batch = batch_of(templates, v9(a_set(0, template(256, (1, 4), (48, 1))), a_set(256, *flows)))
     assert told(batch) == [(100, "sampler"), (3000, "sampler"), (100, "sampler"), (0, "unknown")]
+
+
+def psamp(*selections: tuple[int, int, int]) -> bytes:
+    """What an exporter says of PSAMP: a filter 5, samplers 10 (1 out of 10) and 11 (5 of 10), and sequences of two."""
+    sequence = ipfix_options(260, [(301, 4)], [(10, 4), (302, 4), (302, 4)])
+    filtering = ipfix_options(261, [(302, 4)], [(304, 2), (8, 4)])
+    choosing = ipfix_options(262, [(302, 4)], [(304, 2), (309, 4), (310, 4)])
+    rows = [number(first, 4) + number(5, 4) + number(one, 4) + number(two, 4) for first, one, two in selections]
+    return ipfix(
+        a_set(3, sequence, filtering, choosing),
+        a_set(260, *rows),
+        a_set(261, number(5, 4) + number(5, 2) + bytes([192, 0, 2, 1])),
+        a_set(262, *(struct.pack("!IHII", selector, 3, size, 10) for selector, size in ((10, 1), (11, 5)))),
+    )
+
+
+def reports(*sequences: int) -> bytes:
+    """Packet reports that name their selection sequence."""
+    return ipfix(
+        a_set(2, template(256, (301, 8), (1, 4))), a_set(256, *(number(one, 8) + number(1, 4) for one in sequences))
+    )
+
+
+def test_a_selection_sequence_multiplies_the_rates_of_its_selectors() -> None:
+    """RFC 5476 section 6.5.1: a filter changes no rate, wherever it stands; two samplers multiply."""
+    templates = TemplateCache()
+    walk(psamp((7, 5, 10), (9, 10, 5), (12, 10, 11), (13, 10, 99)), templates, NOW_NS)
+    batch = batch_of(templates, reports(7, 9, 12, 13, 14))
+    assert told(batch) == [(10, "sampler"), (10, "sampler"), (20, "sampler"), (0, "unknown"), (0, "unknown")]
+
+
+def test_a_packet_number_in_place_of_a_sequence_changes_nothing() -> None:
+    """softflowd counts packets in selectionSequenceId and tells of no sequence: what the domain tells holds."""
+    templates = TemplateCache()
+    told_of = ipfix(
+        a_set(3, ipfix_options(261, [(149, 4)], [(305, 4), (306, 4)])), a_set(261, struct.pack("!III", 0, 1, 99))
+    )
+    walk(told_of, templates, NOW_NS)
+    assert told(batch_of(templates, reports(1, 2))) == [(100, "domain")] * 2
 
 
 def test_the_record_itself_goes_first_then_sampler_then_domain() -> None:

@@ -11,8 +11,10 @@ from twisted.internet.task import Clock
 
 import numpy as np
 
+from kproxy_tw.deliver.breaker import Breaker
 from kproxy_tw.deliver.client import DeviceSender
 from kproxy_tw.deliver.config import DeliverConfig
+from kproxy_tw.deliver.keeper import Keeper
 from kproxy_tw.deliver.lanes.client import DeviceSessions
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.queue import SharedRoom
@@ -67,6 +69,8 @@ class Sending:
     :param script: answers of the flow session.
     :param further: the answer of each further session, for ever.
     :param offload: runs what is not for the reactor.
+    :param breaker: shared with other senders.
+    :param keeper: has messages, too.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class Sending:
         otherwise: Line | None = None,
         further: Sequence[Line] = (),
         offload: Any = inline,
+        breaker: Breaker | None = None,
+        keeper: Keeper | None = None,
         **limits: Any,
     ) -> None:
         self.clock = Clock()
@@ -92,8 +98,10 @@ class Sending:
             ledger=self.ledger,
             config=config,
             room=SharedRoom(config.max_total_bytes),
+            breaker=breaker or Breaker(),
             offload=offload,
             origin=ORIGIN,
+            keeper=keeper,
             letters=self.letters,
             wall=lambda: 1_700_000_000.0 + self.clock.seconds(),
             uniform=lambda _low, high: high,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from kproxy_tw.errors import UpstreamError
 from kproxy_tw.kflow.encode import encode
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.testing.offload import inline
-from kproxy_tw.testing.upstream import Line, RecordingSession
+from kproxy_tw.testing.upstream import Line, RecordedRequest, RecordingSession
 from tests.deliver.sending import GOOD, Letters, columns, plain_flows, status
 
 RUN = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
@@ -121,6 +121,25 @@ async def test_what_memory_gave_up_is_delivered_from_disk_in_order(tmp_path: Pat
     assert disk.session.requests[0].url == "https://flow.example.com/chf?sid=0&sender_id=1%3Aedge%3A7"
     await disk.until(lambda: disk.spool.waiting().messages == 0)
     assert disk.ledger.balanced()
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_backlog_does_not_drown_a_backend_that_is_back(tmp_path: Path) -> None:
+    """While devices send next to nothing it goes at 1 MiB/s: behind 400,000 bytes it waits for 0.38 s."""
+    came: list[float] = []
+
+    def answer(_asked: RecordedRequest) -> tuple[int, Mapping[str, str], bytes]:
+        came.append(reactor.seconds())
+        return GOOD
+
+    disk = Disk(tmp_path, otherwise=answer)
+    disk.spool.startService()
+    disk.give_up(1, 2, 3, size=200_000)
+    await disk.until(lambda: disk.spool.waiting().messages == 3)
+    disk.backlog.startService()
+    await disk.until(lambda: len(came) == 3)
+    assert came[2] - came[0] >= 2 * 400_000 / (1 << 20)
     await disk.stop()
 
 
@@ -248,6 +267,19 @@ async def test_without_a_directory_it_goes_on_from_memory(tmp_path: Path) -> Non
     assert not disk.spool.take_over(Message(b"x", 1, 0.0, BatchId(RUN, 7, 1)))
     assert disk.spool.check().status == "failing"
     assert "Not a directory" in disk.spool.check().detail
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_health_names_what_was_set_aside(tmp_path: Path) -> None:
+    """A file of a later version: the spool goes on without it, and says where it is."""
+    (tmp_path / "00000001.seg").write_bytes(b"KPspool\x09")
+    disk = Disk(tmp_path)
+    disk.spool.startService()
+    assert disk.spool.check().status == "ok"
+    assert disk.spool.check().detail == (
+        f"0 messages on disk; a damaged part was set aside: {tmp_path}/00000001.bad-1000000000"
+    )
     await disk.stop()
 
 

@@ -175,3 +175,14 @@ def test_check_fails_while_a_device_cannot_deliver() -> None:
     check = delivering.service.check()
     assert (check.name, check.status) == ("delivery", "failing")
     assert check.detail == "1 of 2 devices: 5 attempts failed, the last one: refused"
+
+
+def test_delivery_is_not_healthy_while_the_breaker_is_open() -> None:
+    """A device that has not tried since says nothing of the backend: what the disk has stays there."""
+    delivering = Delivering(GOOD, status(503))
+    delivering.submit(EDGE, b"1")
+    delivering.submit(CORE, b"2")
+    assert delivering.service.healthy()
+    for _second in range(32):
+        delivering.clock.advance(1.0)
+    assert not delivering.service.healthy()

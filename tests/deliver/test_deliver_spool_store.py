@@ -446,3 +446,13 @@ def test_it_does_what_a_list_does(tmp_path_factory: pytest.TempPathFactory, step
     spool.close()
     again = opened(directory)
     assert everything(again) == [waiting[sequence] for sequence in sorted(waiting)]
+
+
+def test_the_oldest_is_the_oldest_that_waits(tmp_path: Path) -> None:
+    """What has been delivered from a segment that is still written to does not count."""
+    spool = opened(tmp_path)
+    first, second = (attrs.evolve(record(number), created_ms=number * 1000) for number in (1, 2))
+    spool.done(places(spool.append([first])[0]))
+    assert spool.status().oldest_ms == 0
+    spool.append([second])
+    assert spool.status().oldest_ms == 2000

@@ -37,6 +37,7 @@ def taught() -> ExporterSession:
     walk(v9(a_set(300, number(1, 4), number(3, 2), number(100, 4))), session.templates, NOW_NS)
     tables = session.templates.store.domains[9, 1]
     tables.put_explicit(Sampler(7.5, "core", "random", float(NOW)))
+    tables.put_selection(12, (3, 3))
     tables.put_interface_rate(4, 20.0)
     tables.put_interface(4, ("Gi0/4", "über"))
     tables.put_application(50331728, ("http", ""))

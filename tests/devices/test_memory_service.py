@@ -141,7 +141,7 @@ def test_a_session_that_begins_gets_its_state(tmp_path: Path) -> None:
     assert session.restored_age == 30.0
     assert len(session.templates) == 3
     (event,) = router.events.latest()
-    assert "192.0.2.1: 3 templates and 5 rows of option data" in event.text
+    assert "192.0.2.1: 3 templates and 6 rows of option data" in event.text
     assert router.released == 1
     other = new_session()
     bench.service.adopt(router, other)

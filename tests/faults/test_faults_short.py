@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from faults.__main__ import BGP, FLOWS
-from faults.flows.kills import collector_killed, killed_at_crash_points
-from faults.flows.surroundings import clock_set
 from faults.table import Fault, Outcome, table
 from tests.long import LONG
 
@@ -21,26 +19,6 @@ SHORT = {"F25", "F30"}
 def test_one_seed(fault: Fault, tmp_path: Path) -> None:
     """It survives; ``make faults-bgp`` does all of them with many seeds."""
     fault.run(tmp_path, random.Random(2))  # noqa: S311
-
-
-def test_crash_points_lose_nothing_that_was_durable(tmp_path: Path) -> None:
-    """Three of them, once each; ``make faults`` does all, ten times each, and the faults that take longer."""
-    outcome = killed_at_crash_points(tmp_path, random.Random(1), ("write", "sync", "ack"), 1)  # noqa: S311
-    assert outcome.stored > 0
-    assert outcome.duplicates == 0
-    assert set(outcome.lost) <= {"crash"}
-
-
-def test_kcollect_killed_around_its_commit_stores_once(tmp_path: Path) -> None:
-    """Before and behind it; nothing is lost, for kproxy sends again, and nothing is there twice."""
-    outcome = collector_killed(tmp_path, random.Random(1), kills=0)  # noqa: S311
-    assert (outcome.lost, outcome.duplicates) == ({}, 0)
-
-
-def test_timers_do_not_follow_a_clock_that_is_set(tmp_path: Path) -> None:
-    """Ten days forward, on the real daemon."""
-    outcome = clock_set(tmp_path, random.Random(1), steps=1, seconds=8.0)  # noqa: S311
-    assert (outcome.lost, outcome.duplicates) == ({}, 0)
 
 
 def test_every_row_of_the_plan_is_there() -> None:

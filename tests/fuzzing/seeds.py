@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from kproxy_tw.listen.proxyheader import SIGNATURE
 from kproxy_tw.testing.exporters import (
     Exporter,
     IpfixExporter,
@@ -30,6 +31,8 @@ from tests.decode.sflow_datagrams import (
     words,
 )
 from tests.decode.sflow_datagrams import datagram as sflow_datagram
+from tests.decode.test_decode_legacy import VERSION_1, VERSION_7, v1, v7
+from tests.decode.test_decode_packet_wireless import IPV4_FRAMES
 from tests.decode.tunnel_bytes import LINK_FRAMES, TUNNEL_FRAMES
 from tests.interop.packets import CONVERSATIONS, frames
 
@@ -80,6 +83,7 @@ def packet_seeds() -> Iterator[bytes]:
     """Plain packets, links and tunnels of every kind."""
     yield from (frame[:128] for frame in list(frames(CONVERSATIONS))[::40])
     yield from LINK_FRAMES.values()
+    yield from IPV4_FRAMES.values()
     yield from (frame for frame, _name, _number in TUNNEL_FRAMES.values())
 
 
@@ -101,7 +105,28 @@ def capture_seeds() -> Iterator[bytes]:
     yield section + interface + struct.pack("<II", 6, size) + body + struct.pack("<I", size)
 
 
+def outline_seeds() -> Iterator[bytes]:
+    """Whole datagrams of every kind."""
+    for prefix, inputs in VERSIONS.items():
+        yield from (prefix + data for data in inputs())
+
+
+def proxied_seeds() -> Iterator[bytes]:
+    """Headers with addresses of both kinds, with a type-length-value behind, and of the balancer itself."""
+    for command, family, rest in ((1, 0x12, bytes(12)), (1, 0x22, bytes(36)), (1, 0x12, bytes(19)), (0, 0, b"")):
+        yield SIGNATURE + struct.pack("!BBH", 0x20 | command, family, len(rest)) + rest + b"payload"
+
+
+VERSIONS: Mapping[bytes, Callable[[], Iterator[bytes]]] = {
+    b"\x00\x05": lambda: exported(NetFlow5Exporter(NOW), 2),
+    b"\x00\x09": v9_seeds,
+    b"\x00\x0a": ipfix_seeds,
+    b"\x00\x00\x00\x05": sflow_seeds,
+}
+
 SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
+    "netflow1": lambda: iter([v1(VERSION_1)[2:], v1(VERSION_1, VERSION_1)[2:]]),
+    "netflow7": lambda: iter([v7(VERSION_7)[2:], v7(VERSION_7, VERSION_7)[2:]]),
     "netflow5": lambda: exported(NetFlow5Exporter(NOW), 2),
     "netflow9": v9_seeds,
     "ipfix": ipfix_seeds,
@@ -109,4 +134,6 @@ SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
     "packets": packet_seeds,
     "framing": framing_seeds,
     "captures": capture_seeds,
+    "outlines": outline_seeds,
+    "proxied": proxied_seeds,
 }

@@ -92,38 +92,49 @@ def tunnel(target: str, directory: Path) -> Iterator[int]:
         process.wait()
 
 
-def send(datagrams: Sequence[bytes], port: int) -> None:
+def send(datagrams: Sequence[bytes], port: int, source: str = "127.0.0.1") -> None:
     """Send from one socket, a little spaced out."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
+        sock.bind((source, 0))
         for datagram in datagrams:
             sock.sendto(datagram, ("127.0.0.1", port))
             time.sleep(0.001)
 
 
-def nfdump_totals(program: str, datagrams: Sequence[bytes], directory: Path) -> Totals:
-    """What ``nfcapd`` or ``sfcapd`` stores of the datagrams, as nfdump counts it."""
+@contextmanager
+def capturing(program: str, directory: Path) -> Iterator[int]:
+    """``nfcapd`` or ``sfcapd`` on the port that this gives; it stores in the folder of its name."""
     store = directory / program
     store.mkdir()
     port = free_port(socket.SOCK_DGRAM)
     command = [shutil.which(program) or program, "-p", str(port), "-b", "127.0.0.1", "-l", str(store), "-t", "3600"]
-    with Daemon(command, log=directory / f"{program}.log") as daemon:
+    with Daemon(command, log=directory / f"{program}.log"):
         time.sleep(1.0)
-        send(datagrams, port)
+        yield port
         time.sleep(1.0)
-        daemon.stop()
+
+
+def captured(store: Path) -> Totals:
+    """What was stored, as nfdump counts it."""
     printed = subprocess.run(["nfdump", "-R", str(store), "-I"], check=True, capture_output=True, text=True).stdout
     figures = dict(re.findall(r"^(Flows|Packets|Bytes): (\d+)$", printed, re.MULTILINE))
     return Totals(int(figures["Flows"]), int(figures["Packets"]), int(figures["Bytes"]))
 
 
+def nfdump_totals(program: str, datagrams: Sequence[bytes], directory: Path) -> Totals:
+    """What ``nfcapd`` or ``sfcapd`` stores of the datagrams, as nfdump counts it."""
+    with capturing(program, directory) as port:
+        send(datagrams, port)
+    return captured(directory / program)
+
+
 @contextmanager
-def our_chain(directory: Path, *flags: str) -> Iterator[tuple[int, int]]:
+def our_chain(directory: Path, *flags: str, flow_port: int = 0) -> Iterator[tuple[int, int]]:
     """kcollect that registers devices by itself, and kproxy in front of it; flow port and collector port.
 
     :param flags: further ones of kproxy.
     """
-    flow_port, collector_port = free_port_pair(), free_port()
+    flow_port, collector_port = flow_port or free_port_pair(), free_port()
     collect = ["kcollect", f"-listen=127.0.0.1:{collector_port}", f"-data={directory / 'data'}", "-auto_register"]
     proxy = [
         "kproxy",

@@ -63,17 +63,21 @@ def test_each_device_with_snmp_settings_has_a_line(tmp_path: Path) -> None:
         refused = doctor(tmp_path, collector, *flags)
         silent.setblocking(False)
         assert silent.recv(2048)  # it was asked
+    settings.write_text(json.dumps({"devices": of_file}))
+    _status, nobody, _errors = doctor(tmp_path, collector, *flags)
+    assert [level for ((level, _advice),) in nobody.values()] == ["skip", "warn", "warn", "fail"]
+    assert "no agent answers at all" in nobody
     where = canary.address(agent)
     quiet = next(detail for detail in found if detail.startswith(f"edge9 (#9), 127.0.0.1:{port}: "))
     assert "no answer to 2 requests, 1 s each" in quiet
     ((level, advice),) = found.pop(quiet)
-    assert (status, level) == (1, "fail")
+    assert (status, level) == (0, "warn")
     assert "from this machine's address" in advice
     assert found == {
         f"edge7 (#7), {where} answers with version 2c: simulated": [("ok", "")],
         f"edge8 (#8), {where} answers with version 3: simulated": [("ok", "")],
         "edge10 (#10): not polled: 169.254.169.254 is where a cloud hands out this machine's credentials; "
-        "-snmp_allow=169.254.169.254 would let it pass": [("fail", "")],
+        "-snmp_allow=169.254.169.254 would let it pass": [("warn", "")],
         "device 99 of -snmp_file is not in the account, and not polled": [
             ("warn", "create it there, or take it out of the file")
         ],

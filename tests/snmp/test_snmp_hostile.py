@@ -8,13 +8,16 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from typing import Any
+
+from twisted.logger import LogEvent, eventAsText, globalLogPublisher
 
 import pytest
 import pytest_twisted
 
 from kproxy_tw.snmp.agents import PYSNMP, Agents
-from kproxy_tw.snmp.poll import Wanted
-from kproxy_tw.snmp.polling.device import DevicePoller, Times
+from kproxy_tw.snmp.message import Answer, CommunitySecurity
+from kproxy_tw.snmp.polling.device import Times
 from kproxy_tw.snmp.polling.service import PollingService
 from kproxy_tw.snmp.reading import ErrorKind, EventKind, Reading
 from kproxy_tw.snmp.settings import SnmpSchedule
@@ -99,10 +102,11 @@ async def test_garbage_is_counted_and_bounded() -> None:
     assert reading.partial[0].error.kind is ErrorKind.BROKEN_ANSWER
 
 
-STEP = 3.0
+STEPS = (3.0, 12.0, 48.0)
+"""Seconds between two polls of a device; all agents and the poller share one process."""
 
 
-async def polled_together(polls: int) -> tuple[list[Reading], int]:
+async def polled_together(polls: int, step: float) -> tuple[list[Reading], int]:
     """One good device beside all hostile ones, until it has been polled so often and each of the others once."""
     readings: list[Reading] = []
     enough = asyncio.Event()
@@ -114,7 +118,7 @@ async def polled_together(polls: int) -> tuple[list[Reading], int]:
         if devices.count(1) >= polls and len(set(devices)) == len(agents) + 1:
             enough.set()
 
-    schedule = SnmpSchedule(counters_seconds=STEP, descriptions_seconds=4 * STEP)
+    schedule = SnmpSchedule(counters_seconds=step, descriptions_seconds=4 * step)
     service = PollingService(agents=Agents(PYSNMP, {}), schedule=schedule, tell=tell, learned=lambda: None)
     with ExitStack() as stack:
         good = stack.enter_context(listening(hostile.Duplicating(device("good", 10))))
@@ -126,32 +130,43 @@ async def polled_together(polls: int) -> tuple[list[Reading], int]:
                 *(target(port, device_id=number) for number, port in enumerate(ports, 2)),
             ]
         )
-        await asyncio.wait_for(enough.wait(), 60.0)
+        await asyncio.wait_for(enough.wait(), 20 * step)
         service.stopService()
     return readings, len(agents)
+
+
+def overran(reading: Reading) -> bool:
+    """The poll was not over in its slot."""
+    errors = [*(partial.error for partial in reading.partial), *([reading.error] if reading.error else [])]
+    return any(error.kind is ErrorKind.OVERRUN for error in errors)
 
 
 @pytest_twisted.ensureDeferred
 async def test_the_others_are_polled_on_time() -> None:
     """A good device beside seventeen hostile ones: each of its polls is on its grid, answered and whole."""
-    readings, hostiles = await in_asyncio(polled_together(4))
-    good = [reading for reading in readings if reading.device_id == 1]
+    for step in STEPS:
+        readings, hostiles = await in_asyncio(polled_together(4, step))
+        good = [reading for reading in readings if reading.device_id == 1]
+        if not any(map(overran, good)):
+            break  # else this machine is too busy for slots that are a hundredth of the usual ones
     assert all(reading.error is None and not reading.partial and len(reading.counters) == 10 for reading in good)
     assert all(reading.started - reading.scheduled < 5.0 for reading in good)
     # On its grid: polls are whole intervals apart, however long any of them took.
-    apart = [(later.scheduled - earlier.scheduled) / STEP for earlier, later in itertools.pairwise(good[1:])]
+    apart = [(later.scheduled - earlier.scheduled) / step for earlier, later in itertools.pairwise(good[1:])]
     assert apart == pytest.approx([round(steps) for steps in apart], abs=0.05)
     assert min(apart) > 0.9
     assert len({reading.device_id for reading in readings}) == hostiles + 1
 
 
-async def polled_with(tell: Callable[[Reading], Awaitable[None]], agent: SimulatedAgent, seconds: float) -> None:
+async def polled_with(
+    tell: Callable[[Reading], Awaitable[None]], agent: SimulatedAgent, seconds: float, **settings: Any
+) -> None:
     """One device, each second, for so long."""
     service = PollingService(
         agents=Agents(PYSNMP, {}), schedule=SnmpSchedule(counters_seconds=1.0), tell=tell, learned=lambda: None
     )
     with listening(agent) as port:
-        service.targets_changed([target(port, timeout_seconds=5.0)])
+        service.targets_changed([target(port, timeout_seconds=5.0, **settings)])
         await asyncio.sleep(seconds)
         service.stopService()
 
@@ -192,23 +207,35 @@ async def test_polls_that_are_not_made_are_counted() -> None:
     assert later.dropped - earlier.dropped == round(passed) - 1
 
 
-class Faulty(DevicePoller):
-    """One with a bug in it."""
+class Faulty(CommunitySecurity):
+    """One with a bug in it, where the secret is at hand."""
 
-    async def poll(self, wanted: Wanted, times: Times, progress: object = None) -> Reading:
+    def decode(self, datagram: bytes, now: float) -> Answer:
         """Fail as no agent can make it."""
         raise ZeroDivisionError
 
 
 @pytest_twisted.ensureDeferred
-async def test_a_fault_of_ours_is_logged_and_polling_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says so in the reading, and the next poll is made."""
-    monkeypatch.setattr("kproxy_tw.snmp.polling.service.DevicePoller", Faulty)
+async def test_a_fault_of_ours_is_logged_without_secrets_and_polling_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so in the reading, the log has the traceback, and the next poll is made."""
+    monkeypatch.setattr("kproxy_tw.snmp.agents.CommunitySecurity", Faulty)
     readings: list[Reading] = []
+    logged: list[str] = []
 
     async def tell(reading: Reading) -> None:
         readings.append(reading)
 
-    await in_asyncio(polled_with(tell, SimulatedAgent({}), 4.5))
+    def note(event: LogEvent) -> None:
+        logged.append(eventAsText(event) + repr(event))
+
+    observer: Any = note
+    globalLogPublisher.addObserver(observer)
+    try:
+        agent = SimulatedAgent(device("good", 5), community="C4NARY-community")
+        await in_asyncio(polled_with(tell, agent, 4.5, community="C4NARY-community"))
+    finally:
+        globalLogPublisher.removeObserver(observer)
     assert len(readings) >= 2
     assert all(reading.error is not None and reading.error.kind is ErrorKind.POLLER for reading in readings)
+    assert any("ZeroDivisionError" in text and "decode" in text for text in logged)
+    assert not any("C4NARY" in text for text in [*logged, repr(readings)])

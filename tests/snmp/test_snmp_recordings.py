@@ -1,12 +1,15 @@
-"""Recordings of many kinds of devices, polled over loopback by both libraries: what is made of what they say."""
+"""Recordings of many kinds of devices, served by snmpsim, polled by both libraries: what is made of what they say."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from statistics import median
 
 import pytest
 import pytest_twisted
 
+from kproxy_tw.snmp.agents import Agents
+from kproxy_tw.snmp.poll import Wanted
 from kproxy_tw.snmp.polling.device import DevicePoller
 from kproxy_tw.snmp.reading import (
     Counts,
@@ -19,25 +22,34 @@ from kproxy_tw.snmp.reading import (
     Reading,
     Vrf,
 )
-from kproxy_tw.snmp.settings import Version
-from kproxy_tw.testing.snmp_agent import SimulatedAgent, read_recording
-from kproxy_tw.testing.snmp_devices import device
-from tests.snmp.polling import COUNTERS, EVERYTHING, LIBRARIES, listening, poll, poller
-
-RECORDINGS = Path(__file__).parent.parent / "data" / "snmp"
+from kproxy_tw.snmp.settings import SecurityLevel, SnmpTarget, Version
+from tests.snmp import simulator
+from tests.snmp.polling import COUNTERS, LIBRARIES, poll
+from tests.snmp.simulator import Simulator
 
 pytestmark = pytest.mark.parametrize("library", LIBRARIES)
 
+DESCRIPTIONS = Wanted(descriptions=True, counters=False, most_interfaces=750, rank=False)
 
-def agent(name: str, *, version: int = 1) -> SimulatedAgent:
-    """One that holds a recording."""
-    return SimulatedAgent(read_recording(RECORDINGS / f"{name}.snmprec"), version=version)
+POLL_SECONDS = 120.0
+"""Many times what snmpsim takes for the largest."""
 
 
-async def polled(name: str, library: str) -> Reading:
-    """One poll of a recording, which goes well."""
-    with listening(agent(name)) as port:
-        reading = await poll(poller(port, library))
+@pytest.fixture(scope="module")
+def snmpsim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """One for all recordings."""
+    with simulator.running(tmp_path_factory.mktemp("snmpsim")) as running:
+        yield running
+
+
+def poller(target: SnmpTarget, library: str) -> DevicePoller:
+    """Of one device."""
+    return DevicePoller(target, Agents(library, {}), lambda: None)
+
+
+async def polled(target: SnmpTarget, library: str) -> Reading:
+    """One poll, which goes well."""
+    reading = await poll(poller(target, library), seconds=POLL_SECONDS)
     assert reading.error is None
     assert reading.partial == ()
     return reading
@@ -54,9 +66,9 @@ def counters(reading: Reading, name: str) -> InterfaceCounters:
 
 
 @pytest_twisted.ensureDeferred
-async def test_cisco(library: str) -> None:
+async def test_cisco(snmpsim: Simulator, library: str) -> None:
     """VRF, LLDP, addresses; processor, memory pool, temperature."""
-    reading = await polled("cisco-ios", library)
+    reading = await polled(snmpsim.target("cisco-ios"), library)
     assert reading.system is not None
     assert (reading.system.manufacturer, reading.system.uptime_seconds) == ("Cisco", 9_876_543.21)
     uplink, customer, fast, tunnel = reading.interfaces
@@ -92,9 +104,9 @@ async def test_cisco(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_juniper(library: str) -> None:
+async def test_juniper(snmpsim: Simulator, library: str) -> None:
     """Units on ports, IPv4 and IPv6 with their prefixes, the operating table."""
-    reading = await polled("juniper-mx", library)
+    reading = await polled(snmpsim.target("juniper-mx"), library)
     unit, port = interface(reading, "xe-0/1/0.0"), interface(reading, "xe-0/1/0")
     assert (unit.lower, unit.higher, port.higher) == ((514,), (), (515,))
     # Broadcast and anycast addresses are not told; a zone is left off.
@@ -114,9 +126,9 @@ async def test_juniper(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_nokia(library: str) -> None:
+async def test_nokia(snmpsim: Simulator, library: str) -> None:
     """Router interfaces under the index that flows carry; memory beyond 4 GiB."""
-    reading = await polled("nokia-sr", library)
+    reading = await polled(snmpsim.target("nokia-sr"), library)
     assert {found.index: (found.name, found.alias) for found in reading.interfaces} == {
         1: ("system", ""),
         2: ("to-core", "core link"),
@@ -128,9 +140,9 @@ async def test_nokia(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_huawei(library: str) -> None:
+async def test_huawei(snmpsim: Simulator, library: str) -> None:
     """Figures by physical entity."""
-    reading = await polled("huawei-ne", library)
+    reading = await polled(snmpsim.target("huawei-ne"), library)
     assert [found.name for found in reading.interfaces] == ["GigabitEthernet1/0/0", "NULL0"]
     assert [(cpu.name, cpu.percent) for cpu in reading.health.cpus] == [("MPU Board 9", 14)]
     assert reading.health.memories == (Memory(name="MPU Board 9", total=4 << 30, used=(4 << 30) * 52 // 100),)
@@ -138,9 +150,9 @@ async def test_huawei(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_arista(library: str) -> None:
+async def test_arista(snmpsim: Simulator, library: str) -> None:
     """Host resources; sensors with their scales; what is broken or no thermometer is left out."""
-    reading = await polled("arista-eos", library)
+    reading = await polled(snmpsim.target("arista-eos"), library)
     assert interface(reading, "Ethernet1").speed_mbps == 100_000
     assert [cpu.percent for cpu in reading.health.cpus] == [9, 91]
     assert reading.health.memories == (Memory(name="RAM", total=8_192_000_000, used=2_048_000_000),)
@@ -149,11 +161,9 @@ async def test_arista(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_version_1_only(library: str) -> None:
+async def test_version_1_only(snmpsim: Simulator, library: str) -> None:
     """No GETBULK, no ifXTable: names are descriptions, counters have 32 bits."""
-    with listening(agent("v1-only", version=0)) as port:
-        reading = await poll(poller(port, library, version=Version.V1))
-    assert reading.error is None
+    reading = await polled(snmpsim.target("v1-only", version=Version.V1), library)
     assert [(found.index, found.descr, found.name) for found in reading.interfaces] == [
         (1, "port 1", ""),
         (2, "port 2", ""),
@@ -164,9 +174,9 @@ async def test_version_1_only(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_wide_counters_missing_on_one(library: str) -> None:
+async def test_wide_counters_missing_on_one(snmpsim: Simulator, library: str) -> None:
     """Each interface has the widest that its agent tells."""
-    reading = await polled("hc-missing", library)
+    reading = await polled(snmpsim.target("hc-missing"), library)
     assert counters(reading, "fast0").totals.in_octets == 10**13
     assert counters(reading, "slow0").totals == Counts(
         in_octets=1000,
@@ -181,9 +191,9 @@ async def test_wide_counters_missing_on_one(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_gaps(library: str) -> None:
+async def test_gaps(snmpsim: Simulator, library: str) -> None:
     """What is missing is empty; the rest of the row stands."""
-    reading = await polled("gaps", library)
+    reading = await polled(snmpsim.target("gaps"), library)
     assert [(found.index, found.descr, found.name) for found in reading.interfaces] == [
         (1, "g1", "g1"),
         (2, "", "g2"),
@@ -195,9 +205,9 @@ async def test_gaps(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_hostile_texts(library: str) -> None:
+async def test_hostile_texts(snmpsim: Simulator, library: str) -> None:
     """Nothing that acts on a terminal or a page; at most 255 characters."""
-    reading = await polled("hostile-texts", library)
+    reading = await polled(snmpsim.target("hostile-texts"), library)
     assert reading.system is not None
     assert reading.system.name == "evil\\u202egnp.exe"
     found = reading.interfaces[0]
@@ -206,21 +216,18 @@ async def test_hostile_texts(library: str) -> None:
     assert len(found.alias) == 255
 
 
-async def twice(name: str, library: str) -> tuple[Reading, Reading]:
-    """Two polls; between them the agent goes on to its second recording."""
-    with listening(agent(f"{name}-1")) as port:
-        device_poller: DevicePoller = poller(port, library)
-        first = await poll(device_poller)
-    with listening(agent(f"{name}-2")) as port:
-        # The same device: only the simulated one has moved to another port.
-        device_poller.target = poller(port).target
-        return first, await poll(device_poller, EVERYTHING)
+async def twice(snmpsim: Simulator, name: str, library: str) -> tuple[Reading, Reading]:
+    """Two polls of one device; between them it goes on to its second recording."""
+    device = poller(snmpsim.target(f"{name}-1"), library)
+    first = await poll(device, seconds=POLL_SECONDS)
+    device.target = snmpsim.target(f"{name}-2")
+    return first, await poll(device, seconds=POLL_SECONDS)
 
 
 @pytest_twisted.ensureDeferred
-async def test_renumbering(library: str) -> None:
+async def test_renumbering(snmpsim: Simulator, library: str) -> None:
     """Growth follows the names; each change is told."""
-    _first, second = await twice("renumbered", library)
+    _first, second = await twice(snmpsim, "renumbered", library)
     grown = {found.name: found.deltas and found.deltas.in_octets for found in second.counters}
     assert grown == {"a": 600_000, "b": 600_000, "d": None}
     assert {(event.kind, event.interface, event.old_index, event.new_index) for event in second.events} == {
@@ -232,9 +239,9 @@ async def test_renumbering(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_wraps(library: str) -> None:
+async def test_wraps(snmpsim: Simulator, library: str) -> None:
     """Counters of 32 bits that have gone round."""
-    _first, second = await twice("wraps", library)
+    _first, second = await twice(snmpsim, "wraps", library)
     deltas = second.counters[0].deltas
     assert deltas is not None
     assert (deltas.in_octets, deltas.out_octets) == (600_000, 6_000)
@@ -242,40 +249,65 @@ async def test_wraps(library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
-async def test_reboot(library: str) -> None:
+async def test_reboot(snmpsim: Simulator, library: str) -> None:
     """No growth across it, and it is told."""
-    _first, second = await twice("reboot", library)
+    _first, second = await twice(snmpsim, "reboot", library)
     assert second.counters[0].deltas is None
     assert [event.kind for event in second.events] == [EventKind.AGENT_RESTARTED]
 
 
 @pytest_twisted.ensureDeferred
-async def test_750_interfaces(library: str) -> None:
-    """All of them, and only the 500 busiest later."""
-    with listening(SimulatedAgent(device("large", 750), max_variables=1000)) as port:
-        device_poller = poller(port, library)
-        first = await poll(device_poller)
-        later = await poll(device_poller, COUNTERS)
-    assert len(first.interfaces) == len(first.counters) == 750
-    assert (len(later.counters), later.interfaces_found) == (500, 750)
-    grown = [found.in_bits_per_second for found in later.counters if found.deltas is not None]
-    assert len(grown) == 500
-    assert max(rate or 0 for rate in grown) == pytest.approx(1e8, rel=0.2)
+async def test_750_interfaces(snmpsim: Simulator, library: str) -> None:
+    """All of them at first, the 500 busiest later, with the rates at which their counters run."""
+    device = poller(snmpsim.target(simulator.LARGE), library)
+    first = await poll(device, seconds=POLL_SECONDS)
+    assert first.partial == ()
+    assert len(first.interfaces) == len(first.counters) == simulator.LARGE_INTERFACES
+    later = await poll(device, COUNTERS, seconds=POLL_SECONDS)
+    assert (len(later.counters), later.interfaces_found) == (500, simulator.LARGE_INTERFACES)
+    rates = [(found.in_bits_per_second or 0.0, found.out_bits_per_second or 0.0) for found in later.counters]
+    into, out = map(median, zip(*rates, strict=True))
+    assert into == pytest.approx(1e8, rel=0.2)
+    assert out == pytest.approx(2e8, rel=0.2)
 
 
 @pytest_twisted.ensureDeferred
-async def test_more_rows_than_are_read(library: str) -> None:
+async def test_more_rows_than_are_read(snmpsim: Simulator, library: str) -> None:
     """The rest is left out, and said to be."""
-    with listening(SimulatedAgent(device("huge", 150))) as port:
-        reading = await poll(poller(port, library, max_rows=100))
+    reading = await poll(poller(snmpsim.target(simulator.LARGE, max_rows=100), library), DESCRIPTIONS, POLL_SECONDS)
     assert len(reading.interfaces) == 100
     assert reading.partial[0].error.text == "more than 100 rows"
 
 
+@pytest.mark.parametrize(
+    ("name", "found", "problem"),
+    [
+        ("unordered", ["u1", "u2", "u9"], "ifDescr: object identifiers do not increase"),
+        ("erring", ["e1", "e2"], "the agent answers with error status 5, even to the smallest question"),
+    ],
+)
 @pytest_twisted.ensureDeferred
-async def test_over_ipv6(library: str) -> None:
+async def test_broken_walks(snmpsim: Simulator, library: str, name: str, found: list[str], problem: str) -> None:
+    """What was read until then is kept, and marked."""
+    reading = await poll(poller(snmpsim.target(name), library), DESCRIPTIONS, POLL_SECONDS)
+    assert [interface.descr for interface in reading.interfaces] == found
+    assert [(one.table, one.rows, one.error.text) for one in reading.partial] == [("interfaces", len(found), problem)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_contexts_of_version_3(snmpsim: Simulator, library: str) -> None:
+    """A context has tables of its own. snmpsim is silent about one that it has not: then we say that it may be that."""
+    reading = await polled(snmpsim.target_of_user("cisco-ios"), library)
+    assert [found.name for found in reading.interfaces] == ["Gi0/0", "Gi0/1", "Te0/2", "Tu0"]
+    assert reading.v3 is not None
+    assert reading.v3.level is SecurityLevel.AUTH_PRIV
+    unknown = await poll(poller(snmpsim.target_of_user("nowhere", timeout_seconds=1.0, retries=0), library))
+    assert unknown.error is not None
+    assert unknown.error.text.endswith("or the context")
+
+
+@pytest_twisted.ensureDeferred
+async def test_over_ipv6(snmpsim: Simulator, library: str) -> None:
     """Agents are asked at addresses of both kinds."""
-    with listening(SimulatedAgent(device("six", 30)), "::1") as port:
-        reading = await poll(poller(port, library, address="::1"))
-    assert reading.error is None
-    assert len(reading.interfaces) == 30
+    reading = await polled(snmpsim.target("cisco-ios", address="::1"), library)
+    assert len(reading.interfaces) == 4

@@ -9,7 +9,7 @@ import attrs
 from kproxy_tw.status import AgentStatus, DiscardStatus, SflowStatus, SourceStatus
 from kproxy_tw.testing import status as made_up
 from kproxy_tw.web import documents
-from kproxy_tw.web.counters import PAGE_INTERFACES, interface_rows, page_values
+from kproxy_tw.web.counters import interfaces_table
 from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.pages import device as device_page
 from kproxy_tw.web.render import Renderer
@@ -80,15 +80,16 @@ def test_a_device_without_sflow_has_empty_lists() -> None:
 
 
 def test_busiest_interfaces_come_first() -> None:
-    """Then those without rates, by number; a port that is down says so."""
-    rows = interface_rows(SflowStatus(sources=(source(1), source(2, 1e6), source(3, 2e6), source(4, status=1))))
-    assert [(row.index, row.up) for row in rows] == [(3, True), (2, True), (1, True), (4, False)]
+    """Then those without rates, in their order; a port that is down says so."""
+    sflow = SflowStatus(sources=(source(1), source(2, 1e6), source(3, 2e6), source(4, status=1)))
+    rows = interfaces_table(sflow, NOW).as_json()
+    assert [(row["Index"], row["State"]) for row in rows] == [(3, "up"), (2, "up"), (1, "up"), (4, "down")]
 
 
 def test_the_page_is_bounded() -> None:
-    """It says how many are left out."""
-    values = page_values(SflowStatus(sources=tuple(source(index) for index in range(PAGE_INTERFACES + 5))))
-    assert (values["num_interfaces"], values["omitted_interfaces"]) == (PAGE_INTERFACES + 5, 5)
+    """It says how many are left out, and where they are."""
+    html = page(SflowStatus(sources=tuple(source(index) for index in range(105))))
+    assert '5 more rows are not shown here; the <a href="/devices/1001/sflow-interfaces.csv">CSV file</a>' in html
 
 
 def page(sflow: SflowStatus) -> str:
@@ -110,7 +111,7 @@ def test_the_page_shows_it_and_escapes_what_devices_say() -> None:
         "LoadOne",
         "192.0.2.10",
         "-sflow_agent_address",
-        "carries several agents",
+        "Several agents send from 192.0.2.1",
         "want of resources",
     ):
         assert expected in html

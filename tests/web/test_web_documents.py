@@ -180,6 +180,7 @@ def test_metrics() -> None:
     assert ("kproxy_sequence_gaps_total", name) in found
     assert found["kproxy_messages_total", name, "sent"] == 1
     assert found["kproxy_spool_bytes",] == 48_213
+    assert found["kproxy_crash_gap_records",] == 17
     assert found["kproxy_info", "1.0.0"] == 1
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable
 from typing import Any
 
 from kproxy_tw.decode.dispatch import walk
+from kproxy_tw.decode.templates.described import MAX_FIELDS
 from kproxy_tw.devices.events import EventList
-from kproxy_tw.devices.exporter_status import exporter_status
+from kproxy_tw.devices.exporter_status import hold_exporters
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.sample.rates import RateInUse
 from kproxy_tw.status import ExporterStatus
@@ -20,7 +22,7 @@ from kproxy_tw.web.pages.device import content
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.snapshot import take
 from tests.decode.netflow_bytes import NOW, NOW_NS, a_set, v9
-from tests.devices.test_memory_lines import taught
+from tests.devices.test_memory_lines import new_session, taught
 
 
 def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterStatus:
@@ -28,7 +30,24 @@ def status_of(session: ExporterSession, texts: Iterable[str] = ()) -> ExporterSt
     events = EventList(lambda _event: None)
     for number, text in enumerate(texts):
         events.add("rate_changed", text, now=float(NOW), subject=str(number))
-    return exporter_status({session.key: session}, [RateInUse(100, "sampler", 7)], events.latest())
+    return hold_exporters({session.key: session}, [RateInUse(100, "sampler", 7)], events.latest())()[0]
+
+
+def test_what_is_described_is_bounded_and_of_the_moment_that_was_held() -> None:
+    """A thousand templates of thirty fields: as many as have 20,000 fields; what happens later does not show."""
+    sessions = {"192.0.2.1": new_session(), "192.0.2.2": new_session()}
+    fields = struct.pack("!60H", *(number for _field in range(30) for number in (1, 4)))
+    for session in sessions.values():
+        session.templates.begin(5000, float(NOW))
+        for first in range(256, 756, 100):
+            content = b"".join(struct.pack("!HH", number, 30) + fields for number in range(first, first + 100))
+            walk(v9(a_set(0, content), seconds=NOW), session.templates, NOW_NS)
+    describe = hold_exporters(sessions, [], [])
+    for session in sessions.values():
+        session.templates.store.clear()
+    status, templates = describe()
+    assert [session["templates"] for session in status.sessions] == [500, 500]
+    assert [template["id"] for template in templates] == [*range(256, 756), *range(256, 256 + MAX_FIELDS // 30 - 500)]
 
 
 def document(status: ExporterStatus) -> dict[str, Any]:
@@ -52,6 +71,7 @@ def test_the_sampling_table() -> None:
     assert table["Domains"] == [{**place, "Rate": 7.5}]
     (sampler,) = table["Samplers"]
     assert (sampler["ID"], sampler["Rate"], sampler["Learned"]) == (3, 100, "2023-11-14T22:13:20.000Z")
+    assert table["SelectionSequences"] == [{**place, "ID": 12, "Rate": 10_000, "Selectors": [3, 3]}]
     assert table["Interfaces"] == [{**place, "Index": 4, "Rate": 20}]
 
 

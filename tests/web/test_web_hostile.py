@@ -112,6 +112,7 @@ def contents(text: str) -> dict[str, PageContent]:
     table = {"source": text, "version": 10, "domain": 1, "port": 0, "rate": 7.0, "exporter": {text: text}}
     named = {"index": 1, "id": 1, "name": text, "description": text}
     sampler = {"id": 1, "rate": 9.0, "name": text, "algorithm": text, "learned": NOW}
+    table |= {"selections": [{"id": 1, "rate": 9.0, "selectors": [1]}]}
     options = {**table, "samplers": [sampler], "interface_rates": [], "interfaces": [named], "applications": [named]}
     unknown = {"source": text, "pen": 9, "id": 7, "length": 4, "count": 2, "example": text}
     event = EventStatus(kind=text, text=text, first=NOW, last=NOW, count=1)

@@ -15,7 +15,7 @@ HALF_CLOSE = object()
 class Pump:
     """Takes messages from a source until it gives ``None``, and again after each :meth:`wake`.
 
-    A call that has ended stops it; whoever reads from the call learns why.
+    A call that has ended stops it; whoever reads from the call learns why. Make it inside the running event loop.
 
     :param take: gives the next message, ``None`` for none now, :data:`HALF_CLOSE` for the end.
     :param written: told each message that has left.
@@ -27,13 +27,14 @@ class Pump:
         self._call = call
         self._take = take
         self._written = written
+        self._loop = asyncio.get_running_loop()  # asking for it at each message would cost a system call
         self._task: asyncio.Task[None] | None = None
         self._open = True
 
     def wake(self) -> None:
         """There is something to write."""
         if self._open and self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task = self._loop.create_task(self._run())
 
     async def stop(self) -> None:
         """Write nothing more; done when nothing is being written."""

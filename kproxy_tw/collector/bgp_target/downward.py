@@ -13,8 +13,8 @@ from kproxy_tw.collector.bgp_target.cease import Cease, cease
 from kproxy_tw.collector.bgp_target.tenants import Tenant
 from kproxy_tw.errors import MalformedInput
 
-HIGH_BYTES = 192 << 10
-"""So much may wait; then the daemon is not read. With what is kept for replay it stays below 1 MiB."""
+HIGH_BYTES = 64 << 10
+"""So much may wait; then the daemon is not read. With one more read and what is kept for replay that makes 1 MiB."""
 
 
 class Downward:

@@ -24,8 +24,8 @@ from kproxy_tw.collector.bgp_target.tenants import Tenant
 from kproxy_tw.collector.bgp_target.to_daemon import Daemon, ToDaemon
 from kproxy_tw.errors import KproxyError, MalformedInput
 
-REPLAY_BYTES = 768 << 10
-"""What is kept of what was sent; more than fits into the windows that this side and kbgp allow."""
+REPLAY_BYTES = 896 << 10
+"""What is kept of what was sent; more than can be under way, see :mod:`kproxy_tw.bgp.grpc_options`."""
 
 OPEN_SECONDS = 5.0
 """How long a router's OPEN is waited for before the daemon is asked without it."""

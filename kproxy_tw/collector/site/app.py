@@ -14,19 +14,22 @@ from kproxy_tw.collector.bgp_target.status import TargetStatus
 from kproxy_tw.collector.budget import Budget
 from kproxy_tw.collector.query import MAX_DEVICE_ID
 from kproxy_tw.collector.site.content import Make, Moment, device_content, home_content, traffic_content
-from kproxy_tw.collector.site.names import InterfaceName
+from kproxy_tw.collector.site.snmp import polled_content, polled_device_content
+from kproxy_tw.collector.snmp.names import DescribedInterfaces
+from kproxy_tw.collector.snmp.reads import PollReads
 from kproxy_tw.collector.store import FlowStore
 from kproxy_tw.collector.traffic.recent import RecentAnswers
 from kproxy_tw.offload import Offload
-from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pagesite import PageRun
+from kproxy_tw.web.turns import PageTurns
 
 MAX_PAGES = 8
 """Pages that are being made, or wait for it; the next ones get 503. With the time of a query, this bounds the wait."""
 
 T = TypeVar("T")
 
-_DEVICE = re.compile("/devices/([0-9]{1,10})", re.ASCII)
+_DEVICE = re.compile("/(devices|snmp)/([0-9]{1,10})", re.ASCII)
 
 
 class CollectorPages:
@@ -35,8 +38,8 @@ class CollectorPages:
     :param offload: runs queries away from the reactor, a few at a time.
     :param problem: what keeps kcollect from storing, in one line; empty when nothing does.
     :param bgp: the gRPC target as it is; ``None`` where there is none.
-    :param interface_names: gives what is known of interfaces at this moment; each page calls for it, and asks it in
-        the page's own thread.
+    :param polls: what agents say by SNMP; asked in the page's own thread.
+    :param device_names: gives the names of all devices, by id.
     """
 
     def __init__(
@@ -46,14 +49,17 @@ class CollectorPages:
         offload: Offload,
         problem: Callable[[], str],
         bgp: Callable[[], TargetStatus | None],
-        interface_names: Callable[[], InterfaceName],
+        polls: PollReads,
+        device_names: Callable[[], Mapping[int, str]],
     ) -> None:
         self._store = store
         self._offload = offload
         self._problem = problem
         self._bgp = bgp
-        self._interface_names = interface_names
+        self._polls = polls
+        self._device_names = device_names
         self._answers = RecentAnswers()
+        self._turns = PageTurns()
         self._budget = Budget("pages", count=MAX_PAGES, size=MAX_PAGES)
 
     def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
@@ -67,23 +73,28 @@ class CollectorPages:
         if path in ("/traffic", "/talkers"):
             by = "source" if path == "/talkers" else "device"
             return lambda moment: traffic_content(moment, query, path=path, by=by)
+        if path == "/snmp":
+            return lambda moment: polled_content(moment, query)
         device = _DEVICE.fullmatch(path)
-        if device is None or int(device[1]) > MAX_DEVICE_ID:
+        if device is None or int(device[2]) > MAX_DEVICE_ID:
             return None
-        return lambda moment: device_content(moment, int(device[1]), query)
+        content = device_content if device[1] == "devices" else polled_device_content
+        return lambda moment: content(moment, int(device[2]), query)
 
     def _run(self, make: Make, use: Callable[[PageContent | None], T]) -> Deferred[T]:
         moment = Moment(
             store=self._store,
             answers=self._answers,
             totals=self._store.totals(),
-            interface_name=self._interface_names(),
+            polls=self._polls,
+            device_names=self._device_names(),
+            interface_name=DescribedInterfaces(self._polls.interfaces),
             bgp=self._bgp(),
             problem=self._problem(),
             now=time.time(),
         )
-        return Deferred.fromCoroutine(self._in_turn(lambda: use(make(moment))))
+        return Deferred.fromCoroutine(self._in_turn(lambda: use(timed(lambda: make(moment)))))
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
         with self._budget.hold(1):
-            return await self._offload(work)
+            return await self._turns.run(lambda: self._offload(work))

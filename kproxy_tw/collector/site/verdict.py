@@ -23,20 +23,20 @@ def verdict(problem: str, totals: Sequence[DeviceTotals], bgp: TargetStatus | No
     """
     if problem:
         return Verdict(
-            level="bad", sentence="Flow cannot be stored at the moment", points=(Point(problem, "/metrics"),)
+            level="bad", sentence="Flow cannot be stored at the moment.", points=(Point(problem, "/metrics"),)
         )
     flows = sum(total.sums.flows for total in totals)
     if not flows:
         sessions = len(bgp.sessions) if bgp else 0
         if sessions:
-            return Verdict(level="good", sentence=f"{counted(sessions, 'BGP session')}, no flow yet")
-        return Verdict(level="starting", sentence="Nothing has been received yet")
+            return Verdict(level="good", sentence=f"{counted(sessions, 'BGP session')}, no flow yet.")
+        return Verdict(level="starting", sentence="Nothing has been received yet.")
     silent = [
         total for total in totals if SILENT_SECONDS < now - total.last_received < GONE_SECONDS and total.sums.flows
     ]
     stored = f"{si_number(flows)} flows of {counted(len(totals), 'device')} are stored"
     if not silent:
-        return Verdict(level="good", sentence=stored)
+        return Verdict(level="good", sentence=f"{stored}. All is well.")
     silences = [
         Point(
             f"{total.device_name} has sent nothing for {duration(now - total.last_received)}",
@@ -47,7 +47,7 @@ def verdict(problem: str, totals: Sequence[DeviceTotals], bgp: TargetStatus | No
     need = "1 is silent" if len(silent) == 1 else f"{len(silent)} are silent"
     return Verdict(
         level="attention",
-        sentence=f"{stored}; {need}",
+        sentence=f"{stored}; {need}.",
         points=tuple(silences[:SHOWN_POINTS]),
         omitted=max(0, len(silences) - SHOWN_POINTS),
     )

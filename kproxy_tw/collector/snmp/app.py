@@ -1,4 +1,4 @@
-"""``POST /snmp``, ``PUT .../tags/snmp`` and what is read of it: ``/snmp`` and its JSON."""
+"""``POST /snmp``, ``PUT .../tags/snmp`` and what programs read of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from kproxy_tw.collector.counts import CollectorCounts
 from kproxy_tw.collector.devices import Device, DeviceDirectory
 from kproxy_tw.collector.query import MAX_DEVICE_ID, query_number
 from kproxy_tw.collector.snmp.figures import (
-    PAGE_INTERFACES,
     InterfaceFigures,
     api_interface,
     component_objects,
@@ -25,8 +24,6 @@ from kproxy_tw.collector.snmp.parse import parse_document, parse_report
 from kproxy_tw.collector.snmp.store import HISTORY_POLLS, SnmpStore
 from kproxy_tw.errors import MalformedInput
 from kproxy_tw.offload import Offload
-from kproxy_tw.web.ratelines import rate_lines
-from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.text import utc_time
 
 MAX_WRITING = 128
@@ -35,8 +32,6 @@ MAX_WRITING_BYTES = 64 << 20
 
 MAX_READERS = 16
 MAX_POLLS = 1000
-
-HTML = "text/html; charset=utf-8"
 
 
 class SnmpApp:
@@ -50,13 +45,11 @@ class SnmpApp:
         *,
         directory: DeviceDirectory,
         store: SnmpStore,
-        renderer: Renderer,
         counts: CollectorCounts,
         offload: Offload,
     ) -> None:
         self._directory = directory
         self._store = store
-        self._renderer = renderer
         self._counts = counts
         self._offload = offload
         self._writing = Budget("SNMP bodies", count=MAX_WRITING, size=MAX_WRITING_BYTES)
@@ -141,33 +134,6 @@ class SnmpApp:
             return dump_json_list(component_objects(self._store.components(device_id)), pretty=pretty) + b"\n"
 
         return answer(request, await self._read(work))
-
-    async def page(self, request: Any) -> bytes:
-        """All devices."""
-
-        def work() -> bytes:
-            return self._renderer.render("collector-snmp.html", devices=self._devices()).encode()
-
-        return answer(request, await self._read(work), content_type=HTML)
-
-    async def device_page(self, request: Any, device_id: int) -> bytes:
-        """One device: system group, health, interfaces with their rates."""
-        device = self._known(device_id)
-
-        def work() -> bytes:
-            found = self._figures(device_id, HISTORY_POLLS)
-            known = [one for one in self._devices() if one["DeviceID"] == device_id]
-            return self._renderer.render(
-                "collector-snmp-device.html",
-                device_id=device_id,
-                name=device.name,
-                known=known[0] if known else None,
-                components=component_objects(self._store.components(device_id)),
-                interfaces=[(one, rate_lines(one.points)) for one in found[:PAGE_INTERFACES]],
-                more=max(0, len(found) - PAGE_INTERFACES),
-            ).encode()
-
-        return answer(request, await self._read(work), content_type=HTML)
 
     def _devices(self) -> list[dict[str, Any]]:
         names = {device.id: device.name for device in self._directory.all()}

@@ -10,9 +10,6 @@ import attrs
 
 from kproxy_tw.collector.snmp.parse import COUNTERS
 
-PAGE_INTERFACES = 1000
-"""Rows of the table of interfaces; the page says how many more there are."""
-
 FIRST_COUNTER = 7
 """Where the counters stand in a row of counters."""
 

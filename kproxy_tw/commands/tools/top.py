@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from kproxy_tw.commands.exits import Exit, fail_start
@@ -55,10 +55,13 @@ def _print_once(port: StatusPort, layout: Layout, *, as_json: bool) -> Exit:
 
 
 def _layout(command: str) -> Layout:
-    """The columns of the daemon's own page, but those that only programs want."""
+    """The columns of the daemon's own page, but those that only programs want; what is below a cell has one here."""
     columns: Sequence[Column]
     if command == "kproxy":
+        named: Mapping[str, Column] = {}
         key, columns = "Devices", import_module("kproxy_tw.web.pages.kproxy").DEVICE_COLUMNS
     else:
+        named = {"Device": Column(key="Device", title="Device")}
         key, columns = "Sessions", import_module("kproxy_tw.web.pages.kbgp").SESSION_COLUMNS
-    return Layout(key, [column for column in columns if not column.hidden])
+    shown = [named.get(column.key, column) for column in columns]
+    return Layout(key, [column for column in shown if not column.hidden])

@@ -26,8 +26,9 @@ from kproxy_tw.decode.optiondata.samplers import (
     algorithm_of,
     told_rate,
 )
+from kproxy_tw.decode.optiondata.selection import Selectors, selection_of, selection_rate
 
-MAX_SAMPLERS = 256
+MAX_SAMPLERS = MAX_SELECTIONS = 256
 MAX_INTERFACES = 4096
 MAX_APPLICATIONS = 4096
 MAX_VRFS = 1024
@@ -65,6 +66,7 @@ class SamplingTable:
     """The rates of one domain, ready to be looked up in columns; never changed.
 
     :ivar ids, rates: sampler ids, ascending, and the rate of each.
+    :ivar selections, selection_rates: numbers of PSAMP's selection sequences, ascending, and the rate of each.
     :ivar interfaces, interface_rates: interface numbers, ascending, and the rate of each.
     :ivar domain_rate: of records that name no sampler; 0 when it is not told or not unique.
     :ivar explicit_rate: the one that was told for the domain itself, 0 for none: it also holds for records that name
@@ -73,6 +75,8 @@ class SamplingTable:
 
     ids: npt.NDArray[np.uint64]
     rates: npt.NDArray[np.float64]
+    selections: npt.NDArray[np.uint64]
+    selection_rates: npt.NDArray[np.float64]
     interfaces: npt.NDArray[np.uint64]
     interface_rates: npt.NDArray[np.float64]
     domain_rate: float
@@ -84,21 +88,52 @@ class SamplingTable:
         return not (len(self.ids) or len(self.interfaces) or self.domain_rate)
 
 
-def sampling_table(samplers: dict[int, float], interfaces: dict[int, float], explicit: float) -> SamplingTable:
-    """A table from rates by sampler id, rates by interface, and the domain's own rate (0 for none)."""
-    distinct = set(samplers.values())
-    ids, of_interfaces = sorted(samplers), sorted(interfaces)
+def sampling_table(
+    samplers: Mapping[int, Sampler],
+    selections: Mapping[int, Selectors],
+    interfaces: Mapping[int, float],
+    explicit: float,
+) -> SamplingTable:
+    """A table from samplers by id, selection sequences, rates by interface, and the domain's own rate (0 for none)."""
+    distinct = {sampler.rate for sampler in samplers.values() if not sampler.is_filter}
+    of_selections = {number: selection_rate(selectors, samplers) for number, selectors in selections.items()}
+    ids, rates = _columns({number: sampler.rate for number, sampler in samplers.items()})
+    numbers, selection_rates = _columns(of_selections)
+    indices, interface_rates = _columns(interfaces)
     return SamplingTable(
-        ids=np.array(ids, np.uint64),
-        rates=np.array([samplers[number] for number in ids], np.float64),
-        interfaces=np.array(of_interfaces, np.uint64),
-        interface_rates=np.array([interfaces[index] for index in of_interfaces], np.float64),
+        ids=ids,
+        rates=rates,
+        selections=numbers,
+        selection_rates=selection_rates,
+        interfaces=indices,
+        interface_rates=interface_rates,
         domain_rate=explicit or (distinct.pop() if len(distinct) == 1 else 0.0),
         explicit_rate=explicit,
     )
 
 
-NO_SAMPLING = sampling_table({}, {}, 0.0)
+def _columns(rates: Mapping[int, float]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+    """Keys, ascending, and what stands under each."""
+    keys = sorted(rates)
+    return np.array(keys, np.uint64), np.array([rates[key] for key in keys], np.float64)
+
+
+NO_SAMPLING = sampling_table({}, {}, {}, 0.0)
+
+
+@attrs.frozen(kw_only=True)
+class OptionTables:
+    """The tables of a domain as they were at one moment; see :class:`DomainOptions`."""
+
+    domain_rate: float
+    samplers: Mapping[int, Sampler]
+    selections: Mapping[int, Selectors]
+    interface_rates: Mapping[int, float]
+    interfaces: Mapping[int, Names]
+    applications: Mapping[int, Names]
+    vrfs: Mapping[int, Names]
+    exporter: Mapping[str, str]
+    dropped: int
 
 
 @attrs.define
@@ -135,6 +170,7 @@ class DomainOptions:
         self._label = label
         self._of_exporter = of_exporter
         self.samplers: dict[int, Sampler] = {}
+        self.selections: dict[int, Selectors] = {}
         self.interface_rates: dict[int, float] = {}
         self.interfaces: dict[int, Names] = {}
         self.applications: dict[int, Names] = {}
@@ -156,7 +192,8 @@ class DomainOptions:
         if self._stale:
             self._stale = False  # first: what changes from here on makes it stale again
             self._table = sampling_table(
-                {number: sampler.rate for number, sampler in self.samplers.copy().items()},
+                self.samplers.copy(),
+                self.selections.copy(),
                 self.interface_rates.copy(),
                 self.explicit.rate if self.explicit else 0.0,
             )
@@ -168,6 +205,20 @@ class DomainOptions:
         own = {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
         whole = self._of_exporter()
         return whole.names(table) if whole is not None and not own else own
+
+    def held(self) -> OptionTables:
+        """Everything as it is now."""
+        return OptionTables(
+            domain_rate=self.sampling.domain_rate,
+            samplers=self.samplers.copy(),
+            selections=self.selections.copy(),
+            interface_rates=self.interface_rates.copy(),
+            interfaces=self.interfaces.copy(),
+            applications=self.applications.copy(),
+            vrfs=self.vrfs.copy(),
+            exporter=self.exporter.copy(),
+            dropped=self.dropped,
+        )
 
     @property
     def rows(self) -> int:
@@ -195,7 +246,12 @@ class DomainOptions:
         if self._put(self.samplers, sampler_id, sampler, MAX_SAMPLERS):
             self._stale = True
             if before is not None and before.rate != sampler.rate:
-                self._changed(f"sampler {sampler_id} of {self._label}", before.rate, sampler.rate)
+                _tell_change(self._tell, f"sampler {sampler_id} of {self._label}", before.rate, sampler.rate)
+
+    def put_selection(self, number: int, selectors: Selectors) -> None:
+        """Know through which selectors the packets of a selection sequence went."""
+        if self._put(self.selections, number, selectors, MAX_SELECTIONS):
+            self._stale = True
 
     def put_explicit(self, sampler: Sampler) -> None:
         """Know the rate of the domain itself."""
@@ -205,7 +261,7 @@ class DomainOptions:
         self.changes += 1
         self._stale = True
         if before is not None and before.rate != sampler.rate:
-            self._changed(self._label, before.rate, sampler.rate)
+            _tell_change(self._tell, self._label, before.rate, sampler.rate)
 
     def put_interface_rate(self, index: int, rate: float) -> None:
         """Know the rate of one interface."""
@@ -213,7 +269,7 @@ class DomainOptions:
         if self._put(self.interface_rates, index, rate, MAX_INTERFACES):
             self._stale = True
             if before is not None:
-                self._changed(f"interface {index} of {self._label}", before, rate)
+                _tell_change(self._tell, f"interface {index} of {self._label}", before, rate)
 
     def put_interface(self, index: int, names: Names) -> None:
         """Know the names of an interface."""
@@ -234,6 +290,9 @@ class DomainOptions:
             self.changes += 1
 
     def _sampling(self, values: OptionValues, now: float) -> None:
+        selection = selection_of(values)
+        if selection is not None:
+            self.put_selection(*selection)
         rate = told_rate(values)
         if not rate:
             return
@@ -290,11 +349,12 @@ class DomainOptions:
         self.changes += 1
         return True
 
-    def _changed(self, subject: str, before: float, after: float) -> None:
-        self._tell("rate_changed", subject, f"the sampling rate of {subject} changed from 1:{before:g} to 1:{after:g}")
+    def _tables(self) -> tuple[dict[int, Sampler] | dict[int, Selectors] | dict[int, Names] | dict[int, float], ...]:
+        return (self.samplers, self.selections, self.interface_rates, self.interfaces, self.applications, self.vrfs)
 
-    def _tables(self) -> tuple[dict[int, Sampler] | dict[int, Names] | dict[int, float], ...]:
-        return (self.samplers, self.interface_rates, self.interfaces, self.applications, self.vrfs)
+
+def _tell_change(tell: Tell, subject: str, before: float, after: float) -> None:
+    tell("rate_changed", subject, f"the sampling rate of {subject} changed from 1:{before:g} to 1:{after:g}")
 
 
 def _interface_scope(values: OptionValues) -> int:

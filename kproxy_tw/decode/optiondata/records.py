@@ -6,6 +6,7 @@ Sources: RFC 3954 section 6, RFC 7011 section 3.4.2.2.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 SCOPE = -1
 """Stands for the enterprise number of NetFlow v9's scope types, which are numbers of their own."""
 
+REPEATED = -2
+"""Stands, counting down, for the enterprise number of IANA's element that a record has for the second time, ..."""
+
+MAX_SELECTORS = 8
+"""Selectors of one selection sequence that are read, one behind the other."""
+
 LONG_FORM = 255
 """A first length byte that says: the length stands in the two bytes behind."""
 
@@ -30,12 +37,13 @@ MAX_NUMBER_BYTES = 8
 USED = frozenset(
     {(SCOPE, 1), (SCOPE, 2)}
     | {(IANA, element) for element in (10, 14, 34, 35, 48, 49, 50, 82, 83, 84, 94, 95, 96, 130, 131, 144, 149)}
-    | {(IANA, element) for element in (234, 235, 236, *range(302, 312), 335)}
+    | {(IANA, element) for element in (234, 235, 236, *range(301, 312), *range(329, 333), 335)}
+    | {(REPEATED - again, 302) for again in range(MAX_SELECTORS - 1)}
 )
 """Fields that the tables of :mod:`~kproxy_tw.decode.optiondata.domain` are made from."""
 
 OptionValues = dict[tuple[int, int], bytes]
-"""Enterprise (or ``SCOPE``) and number to the bytes of the field; of repeated fields the first."""
+"""Enterprise (or ``SCOPE``) and number to the bytes of the field; :func:`repeated` has the keys of later ones."""
 
 
 @attrs.frozen(slots=True)
@@ -62,12 +70,20 @@ class OptionShape:
 def shape_of(layout: TemplateLayout, scopes: int, version: int) -> OptionShape:
     """How to read the records of an options template of ``layout``, the first ``scopes`` fields being scopes."""
     steps: list[Step] = []
+    times: Counter[tuple[int, int]] = Counter()
     offset = 0
     for index, field in enumerate(layout.fields):
-        pen = SCOPE if version == 9 and index < scopes else field.pen
-        steps.append(Step((pen, field.number), offset, field.length))
+        key = (SCOPE if version == 9 and index < scopes else field.pen, field.number)
+        before = times[key] if key[0] == IANA else 0
+        times[key] += 1
+        steps.append(Step(repeated(field.number, before) if before else key, offset, field.length))
         offset += field.length
     return OptionShape(tuple(steps), 0 if layout.is_variable else offset)
+
+
+def repeated(element: int, times: int) -> tuple[int, int]:
+    """The key of an element of IANA's that stands in the record so many times before."""
+    return (REPEATED - times + 1, element)
 
 
 def option_records(shape: OptionShape, body: bytes, most: int) -> Iterator[OptionValues]:

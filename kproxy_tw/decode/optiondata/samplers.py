@@ -1,6 +1,7 @@
 """What an options record says about sampling, as a rate: 1 in n.
 
-Sources: RFC 5477 sections 8.2 (selection of packets), RFC 3954 section 8 (34, 35, 48 to 50); IANA's registry for 84.
+Sources: RFC 5477 sections 8.2 and 8.3 (selection of packets), RFC 3954 section 8 (34, 35, 48 to 50); IANA's registry
+for 84.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ SAMPLER_NAME, SELECTOR_ID, SELECTOR_ALGORITHM, SELECTOR_NAME = 84, 302, 304, 335
 PACKET_INTERVAL, PACKET_SPACE = 305, 306
 TIME_INTERVAL, TIME_SPACE = 307, 308
 SIZE, POPULATION, PROBABILITY = 309, 310, 311
+HASH_MIN, HASH_MAX, SELECTED_MIN, SELECTED_MAX = 329, 330, 331, 332
+
+PROPERTY_MATCH = 5
+"""The selector algorithm that takes every packet of some kind: it filters, and changes no rate."""
 
 ALGORITHMS_V9 = {1: "deterministic", 2: "random"}
 """Values of 35 and 49."""
@@ -57,6 +62,11 @@ class Sampler:
     algorithm: str = ""
     learned: float = attrs.field(default=0.0, eq=False)
 
+    @property
+    def is_filter(self) -> bool:
+        """Whether it takes every packet of some kind."""
+        return self.algorithm == SELECTORS[PROPERTY_MATCH]
+
 
 def told_rate(values: OptionValues) -> float:
     """The rate of an options record; 0 when it tells none.
@@ -69,7 +79,7 @@ def told_rate(values: OptionValues) -> float:
             rate = rate_of(values)
             if 0 < rate <= LARGEST_RATE:
                 return max(rate, UNSAMPLED_RATE)
-    return 0.0
+    return UNSAMPLED_RATE if number(values, SELECTOR_ALGORITHM) == PROPERTY_MATCH else 0.0
 
 
 def packet_rate(interval: int, space: int, space_told: bool) -> float:
@@ -89,6 +99,15 @@ def _of_probability(raw: bytes) -> float:
     return 1 / probability if math.isfinite(probability) and 0 < probability <= 1 else 0.0
 
 
+def _of_hash(values: OptionValues) -> float:
+    """How many times larger a hash function's range is than the part of it that is selected."""
+    whole, selected = number(values, HASH_MAX), number(values, SELECTED_MAX)
+    if not whole:
+        return 0.0
+    part = selected - number(values, SELECTED_MIN) + 1
+    return ratio(whole - number(values, HASH_MIN) + 1, max(part, 0))
+
+
 RATES: tuple[tuple[int, Callable[[OptionValues], float]], ...] = (
     (SAMPLING_INTERVAL, lambda values: float(number(values, SAMPLING_INTERVAL))),
     (
@@ -104,6 +123,7 @@ RATES: tuple[tuple[int, Callable[[OptionValues], float]], ...] = (
     (SIZE, lambda values: ratio(number(values, POPULATION), number(values, SIZE))),
     (PROBABILITY, lambda values: _of_probability(values[IANA, PROBABILITY])),
     (SAMPLER_RANDOM_INTERVAL, lambda values: float(number(values, SAMPLER_RANDOM_INTERVAL))),
+    (SELECTED_MAX, _of_hash),
 )
 """The elements that tell a rate, in the order in which they count, and how."""
 

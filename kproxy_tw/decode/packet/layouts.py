@@ -15,14 +15,14 @@ from kproxy_tw.decode.spans import Mask, Octets
 NOTHING = 0
 """Nothing that is parsed: an unknown protocol, or a header that is cut off or wrong."""
 
-ETHERNET, PPP, IPV4, IPV6, MPLS, POS = 1, 7, 11, 12, 13, 14
+ETHERNET, PPP, IPV4, IPV6, MPLS, POS, WIRELESS, SUBFRAME = 1, 7, 11, 12, 13, 14, 15, 17
 """What a capture begins with, numbered as sFlow version 5 does (``header_protocol``)."""
 
 TAG, LLC, PPPOE, BACKBONE = 64, 65, 66, 67
 """What may stand between: a VLAN tag, IEEE 802.2, PPP over Ethernet, a backbone service tag (802.1ah)."""
 
 KINDS = 68
-LINKS = (ETHERNET, PPP, IPV4, IPV6, MPLS, POS)
+LINKS = (ETHERNET, PPP, IPV4, IPV6, MPLS, POS, WIRELESS, SUBFRAME)
 
 TAG_TYPES = (0x8100, 0x88A8, 0x9100, 0x9200)
 """Ethernet types of a VLAN tag: 802.1Q, 802.1ad, and two that were in use before 802.1ad."""

@@ -1,4 +1,4 @@
-"""From what a capture begins with to the IP packet in it: Ethernet, VLAN tags, 802.2, PPP, MPLS, provider backbones."""
+"""From what a capture begins with to the IP packet in it: Ethernet, 802.11, VLAN tags, 802.2, PPP, MPLS, backbones."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from kproxy_tw.decode.packet.layouts import (
     PPP,
     PPPOE,
     SNAP_HEADER,
+    SUBFRAME,
     TAG,
     TAG_HEADER,
+    WIRELESS,
 )
 from kproxy_tw.decode.packet.mpls import mpls
+from kproxy_tw.decode.packet.wireless import subframe, wireless
 from kproxy_tw.decode.spans import Octets, Offsets, Spans, cut, put, put_custom
 from kproxy_tw.flowbatch import Column, FlowBatch
 
@@ -144,6 +147,8 @@ STEPS: Mapping[int, Step] = {
     LLC: _llc,
     PPP: _ppp,
     POS: _ppp,
+    WIRELESS: wireless,
+    SUBFRAME: subframe,
     PPPOE: _pppoe,
     BACKBONE: _backbone,
     MPLS: mpls,

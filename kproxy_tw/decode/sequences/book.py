@@ -261,10 +261,12 @@ class _Head:
 
 HEADS = {
     5: _Head("netflow5", number=4, clock=1, domain=(5, 16)),
+    7: _Head("netflow7", number=4, clock=1, domain=(5, 0)),
     9: _Head("netflow9", number=3, clock=1, domain=(4, 0)),
     10: _Head("ipfix", number=2, clock=1, domain=(3, 0)),
 }
-"""By version word; the clock is the uptime, in IPFIX the export time. NetFlow v5 has engine type and number."""
+"""By version word; the clock is the uptime, in IPFIX the export time. NetFlow v5 has engine type and number,
+v7 nothing but zeros, v1 no number at all."""
 
 
 def _alike(keys: Integers) -> Iterator[tuple[int, npt.NDArray[np.intp] | slice]]:
@@ -282,6 +284,8 @@ def _label(key: Key) -> str:
     flow_type, first, second, third = key
     if flow_type == "netflow5":
         return f"engine {int(first) >> 8}/{int(first) & 0xFF}"
+    if flow_type == "netflow7":
+        return "switch"
     if flow_type == "netflow9":
         return f"source id {first}"
     if flow_type == "ipfix":

@@ -47,7 +47,8 @@ RECORDS, FLOWS, PACKETS = "records", "flows", "packets"
 FLOWS_AFTER = "flows with those of the message"
 """As softflowd does: the number is that behind the message's flows, not before them."""
 
-COUNTED = {"netflow5": FLOWS, "netflow9": PACKETS, "ipfix": RECORDS, "sflow": PACKETS, "sflow_samples": PACKETS}
+COUNTED = {"netflow5": FLOWS, "netflow7": FLOWS, "netflow9": PACKETS, "ipfix": RECORDS, "sflow": PACKETS}
+COUNTED |= {"sflow_samples": PACKETS}
 """What each protocol's sequence numbers count."""
 
 LEARNS = {"netflow9": (PACKETS, RECORDS, FLOWS), "ipfix": (RECORDS, FLOWS, PACKETS, FLOWS_AFTER)}

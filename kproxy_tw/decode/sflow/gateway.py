@@ -26,7 +26,7 @@ MAX_TEXT = 384
 """Bytes of an AS path or of a list of communities; what goes beyond is left out at a whole number."""
 
 KNOWN_ROUTES = 4096
-KNOWN_BYTES = 256
+KNOWN_BYTES = 1024
 """Records that are kept with what was read in them, for routes come again; longer ones are not kept."""
 
 AS_SET = 1

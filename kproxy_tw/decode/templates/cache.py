@@ -11,7 +11,7 @@ from itertools import islice
 
 from kproxy_tw.decode.notices import Notices
 from kproxy_tw.decode.optiondata.queue import OptionQueue
-from kproxy_tw.decode.templates.described import DOMAIN_MASK, Described, describe_template
+from kproxy_tw.decode.templates.described import DOMAIN_MASK, Described, describe_templates
 from kproxy_tw.decode.templates.held import HeldSets
 from kproxy_tw.decode.templates.portsplit import PortSplits
 from kproxy_tw.decode.templates.room import StateRoom
@@ -174,9 +174,8 @@ class TemplateCache:
         return found
 
     def describe(self) -> list[Described]:
-        """Every template, by version, domain and number, ready for JSON."""
-        found = sorted(self.store.templates.items(), key=lambda item: item[0])
-        return [describe_template(key, template, self.now) for key, template in found]
+        """Templates as :func:`describe_templates` gives them, ready for JSON."""
+        return list(describe_templates(self.store.templates.items(), self.now))
 
     def _put(self, key: Key, template: Template) -> None:
         self.store.put(key, template)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from kproxy_tw.decode.elements import V9_SCOPES, VARIABLE, element_name
 from kproxy_tw.decode.layout import Field
+from kproxy_tw.decode.optiondata.selection import selection_rate
 
 if TYPE_CHECKING:
-    from kproxy_tw.decode.optiondata.domain import DomainOptions
+    from kproxy_tw.decode.optiondata.domain import OptionTables
     from kproxy_tw.decode.templates.table import Key, Template
 
-Described = dict[str, object]
+Described = dict[str, Any]
 
 PORT_SHIFT = 32
 """Above these bits of a domain key stands the source port of a domain whose state is kept by port, else 0."""
@@ -19,7 +21,24 @@ PORT_SHIFT = 32
 MAX_ROWS = 500
 """Rows of one table that are described."""
 
+MAX_FIELDS = 20_000
+"""Fields of the templates that are described at once. A router has some dozen templates of some dozen fields."""
+
 DOMAIN_MASK = (1 << PORT_SHIFT) - 1
+
+
+def describe_templates(
+    templates: Iterable[tuple[Key, Template]], now: float, most_fields: int = MAX_FIELDS
+) -> Iterator[Described]:
+    """Templates by version, domain and number, as long as they have no more than ``most_fields`` together.
+
+    :param now: seconds since 1970.
+    """
+    for key, template in sorted(templates, key=lambda item: item[0]):
+        most_fields -= len(template.layout.fields)
+        if most_fields < 0:
+            return
+        yield describe_template(key, template, now)
 
 
 def describe_template(key: Key, template: Template, now: float) -> Described:
@@ -58,13 +77,13 @@ def _field_name(version: int, field: Field, scope: bool) -> str:
     return element_name(field.pen, field.number)
 
 
-def describe_options(version: int, domain: int, options: DomainOptions) -> Described:
+def describe_options(version: int, domain: int, options: OptionTables) -> Described:
     """The option tables of one domain."""
     return {
         "version": version,
         "domain": domain & DOMAIN_MASK,
         "port": domain >> PORT_SHIFT,
-        "rate": options.sampling.domain_rate,
+        "rate": options.domain_rate,
         "samplers": [
             {
                 "id": number,
@@ -74,6 +93,10 @@ def describe_options(version: int, domain: int, options: DomainOptions) -> Descr
                 "learned": sampler.learned,
             }
             for number, sampler in sorted(options.samplers.items())
+        ],
+        "selections": [
+            {"id": number, "rate": selection_rate(selectors, options.samplers), "selectors": list(selectors)}
+            for number, selectors in sorted(options.selections.items())
         ],
         "interface_rates": [
             {"index": index, "rate": rate} for index, rate in sorted(options.interface_rates.items())[:MAX_ROWS]

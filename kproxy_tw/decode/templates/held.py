@@ -79,6 +79,10 @@ class HeldSets:
     def __contains__(self, key: HeldKey) -> bool:
         return key in self._sets
 
+    def __len__(self) -> int:
+        """Templates that are waited for."""
+        return len(self._sets)
+
     def keep(self, key: HeldKey, body: bytes, clock: PacketClock, records: int, now: float) -> bool:
         """Keep a set; ``False`` when there is no room for it."""
         limits = self._room.limits

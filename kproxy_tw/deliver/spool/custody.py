@@ -73,13 +73,18 @@ class Custody:
         """A sender gives it up. ``False``: there is no room for it."""
         if message.batch is None or not self.has_room(len(message.body)):
             return False
-        self._young.pop(message.batch, None)
-        place = self._kept.pop(message.batch, None)
-        if place is not None:
-            self._released.append(place)
-        else:
+        if not self.let_go(message):
+            self._young.pop(message.batch, None)
             self._over[message.batch] = message
             self.over_bytes += len(message.body)
+        return True
+
+    def let_go(self, message: Message) -> bool:
+        """A sender gives it up if the disk has it; whether it does."""
+        place = self._kept.pop(message.batch, None) if message.batch is not None else None
+        if place is None:
+            return False
+        self._released.append(place)
         return True
 
     def end(self, place: Place) -> None:

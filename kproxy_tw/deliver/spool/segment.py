@@ -65,7 +65,8 @@ class Segment:
 
     :ivar end: offset behind the last record.
     :ivar waiting: what is not done yet, by origin.
-    :ivar oldest_ms: when the first record was made, milliseconds since 1970; 0 while there is none.
+    :ivar oldest_ms: when the first record was made, milliseconds since 1970; 0 while there is none. When nothing has
+        waited meanwhile, it is the first one behind that moment.
     """
 
     def __init__(self, number: int, path: Path, descriptor: int) -> None:
@@ -197,6 +198,8 @@ class Segment:
             waiting.add(header, -1)
             if waiting.messages <= 0:
                 del self.waiting[header.batch.origin]
+            if not self.waiting:
+                self.oldest_ms = 0
         crash_point("ack")
         try:
             os.pwrite(self._descriptor, DONE, offset + STATE_OFFSET)

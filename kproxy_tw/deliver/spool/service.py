@@ -93,6 +93,7 @@ class SpoolService(Service):
         self._usable = False
         self.entered = self._custody.entered
         self.left = self._custody.left
+        self.let_go = self._custody.let_go
 
     def startService(self) -> None:
         """Open the directory; what it holds is read meanwhile. Without a disk that works the daemon uses memory alone.
@@ -144,7 +145,8 @@ class SpoolService(Service):
         """The check ``spool``: failing while the disk does not take what it is given."""
         if self._problem:
             return Check(name="spool", status="failing", detail=self._problem)
-        return Check(name="spool", status="ok", detail=f"{self._status.messages} messages on disk")
+        aside = f"; a damaged part was set aside: {self._spool.quarantined}" if self._spool.quarantined else ""
+        return Check(name="spool", status="ok", detail=f"{self._status.messages} messages on disk{aside}")
 
     def has_room(self, size: int) -> bool:
         """Whether messages of ``size`` bytes together would be taken over now."""

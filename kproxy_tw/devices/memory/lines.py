@@ -15,7 +15,9 @@ from typing import Any
 import attrs
 
 from kproxy_tw.decode.optiondata.domain import DomainOptions
+from kproxy_tw.decode.optiondata.records import MAX_SELECTORS
 from kproxy_tw.decode.optiondata.samplers import LARGEST_RATE, Sampler
+from kproxy_tw.decode.optiondata.selection import Selectors
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.errors import MalformedInput
 
@@ -58,6 +60,7 @@ class SavedDomain:
     version: int
     domain: int
     samplers: tuple[tuple[int, Sampler], ...]
+    selections: tuple[tuple[int, Selectors], ...]
     explicit: Sampler | None
     interface_rates: tuple[tuple[int, float], ...]
     interfaces: tuple[tuple[int, str, str], ...]
@@ -109,6 +112,7 @@ def _domain(version: int, domain: int, options: DomainOptions) -> Json:
         "version": version,
         "domain": domain,
         "samplers": [[number, *_sampler(sampler)] for number, sampler in options.samplers.items()],
+        "selections": [[number, *selectors] for number, selectors in options.selections.items()],
         "explicit": None if options.explicit is None else _sampler(options.explicit),
         "interface_rates": list(options.interface_rates.items()),
         "interfaces": [[number, *names] for number, names in options.interfaces.items()],
@@ -201,6 +205,7 @@ def _options(entry: object) -> SavedDomain:
         samplers=tuple(
             (_number(row[0], MAX_NUMBER), _read_sampler(row[1:])) for row in _rows(entry.get("samplers"), 5)
         ),
+        selections=tuple(_selection(row) for row in _list(entry.get("selections", []), MAX_ROWS)),
         explicit=None if entry.get("explicit") is None else _read_sampler(_row(entry.get("explicit"), 4)),
         interface_rates=tuple(
             (_number(row[0], MAX_NUMBER), _rate(row[1])) for row in _rows(entry.get("interface_rates"), 2)
@@ -215,6 +220,13 @@ def _options(entry: object) -> SavedDomain:
 def _read_sampler(row: Sequence[object]) -> Sampler:
     rate, name, algorithm, learned = row
     return Sampler(_rate(rate), _text(name), _text(algorithm), _time(learned))
+
+
+def _selection(row: object) -> tuple[int, Selectors]:
+    numbers = [_number(number, MAX_NUMBER) for number in _list(row, 1 + MAX_SELECTORS)]
+    if not numbers:
+        raise MalformedInput("a selection sequence has no number")
+    return numbers[0], tuple(numbers[1:])
 
 
 def _names(value: object) -> tuple[tuple[int, str, str], ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from kproxy_tw.devices.events import EventList
 from kproxy_tw.devices.memory.lines import Json, SavedLine, line_of, parse_line, snapshot
+from kproxy_tw.devices.memory.peers.service import PeerService
+from kproxy_tw.devices.memory.remembering import Remembering
 from kproxy_tw.devices.memory.store import MemoryStore
 from kproxy_tw.devices.memory.takeover import MAX_AGE_SECONDS, is_too_old, steps, take_over
 from kproxy_tw.devices.session import ExporterSession
@@ -35,24 +36,6 @@ MAX_SAVED_BYTES = 48 << 20
 """Most bytes of lines that are kept and written; sessions beyond it are left out, and that is logged."""
 
 
-class Remembering(Protocol):
-    """A device that has sent something, as far as its memory needs it."""
-
-    @property
-    def sessions(self) -> Mapping[str, ExporterSession]:
-        """Its sessions by key."""
-
-    @property
-    def events(self) -> EventList:
-        """What happened to it."""
-
-    def take_released(self, session: ExporterSession, now: float) -> None:
-        """Take what waited for templates that have come."""
-
-    def give_up_held(self, reason: str) -> None:
-        """Drop what waits for templates."""
-
-
 class MemoryService(Service):
     """Loads, hands over, saves.
 
@@ -60,6 +43,7 @@ class MemoryService(Service):
     :param offload: where lines are made.
     :param wall: seconds since 1970.
     :param devices: gives the devices that have sent something.
+    :param peers: asks other kproxys; ``None`` for nobody.
     """
 
     log = Logger()
@@ -72,7 +56,9 @@ class MemoryService(Service):
         offload: Offload,
         wall: Callable[[], float],
         devices: Callable[[], Iterable[Remembering]],
+        peers: PeerService | None = None,
     ) -> None:
+        self._peers = peers
         self._reactor = reactor
         self._store = store
         self._offload = offload
@@ -92,8 +78,12 @@ class MemoryService(Service):
         super().startService()
         self._begin(self._load())
         self._turns.start(SAVE_SECONDS, now=False)
+        if self._peers is not None:
+            self._peers.startService()
 
     async def _stop(self) -> None:
+        if self._peers is not None:
+            await self._peers.stopService()
         while self._work is not None:
             await self._wait(self._work)
         for device in self._devices():
@@ -107,10 +97,12 @@ class MemoryService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     def adopt(self, device: Remembering, session: ExporterSession) -> None:
-        """A session begins: give it what is known of it from before the restart.
+        """A session begins: give it what is known of it from before the restart, and by other kproxys.
 
         If that is much, the session gets it soon after; data waits for its template as it does elsewhere.
         """
+        if self._peers is not None:
+            self._peers.adopt(device, session)
         saved = self._saved.get(session.key)
         if saved is None:
             return
@@ -121,6 +113,14 @@ class MemoryService(Service):
         del self._saved[session.key]
         if take_over(session, parse_line(saved.line), now):
             self._handed_over(device, session, now)
+
+    def allows(self, address: str) -> bool:
+        """Whether a kproxy at this address may ask what is known of exporters."""
+        return self._peers is not None and self._peers.allows(address)
+
+    async def told(self, known: str) -> tuple[str, bytes | None]:
+        """The version of what is saved, and the file; see :meth:`MemoryStore.told`."""
+        return await self._store.told(known)
 
     async def _hand_over(self, device: Remembering, session: ExporterSession, saved: SavedLine) -> None:
         """Step by step; given up when the session ends meanwhile: its successor gets it from the beginning."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,24 @@ class MemoryStore:
     async def save(self, lines: Sequence[bytes]) -> None:
         """Put ``lines`` in the place of what was saved, completely or not at all. :raises StoreError: disk."""
         await self._offload(partial(self._write, tuple(lines)))
+
+    async def told(self, known: str) -> tuple[str, bytes | None]:
+        """The version of the file and its bytes; no bytes when ``known`` is its version, or it is not there.
+
+        :raises StoreError: it is there and cannot be read.
+        """
+        return await self._offload(partial(self._tell, known))
+
+    def _tell(self, known: str) -> tuple[str, bytes | None]:
+        try:
+            with self.path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                version = f'"{found.st_mtime_ns}-{found.st_size}"'
+                return version, None if version == known else file.read(MAX_BYTES)
+        except FileNotFoundError:
+            return "", None
+        except OSError as problem:
+            raise StoreError(f"cannot read {self.path}: {problem.strerror}") from problem
 
     def _read(self) -> dict[str, SavedLine]:
         try:

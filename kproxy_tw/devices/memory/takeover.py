@@ -1,4 +1,4 @@
-"""What was saved of a session before a restart, into the session that goes on; what it has learned since stays."""
+"""What was saved of a session, before a restart or by another kproxy, into the session that goes on."""
 
 from __future__ import annotations
 
@@ -55,6 +55,42 @@ def steps(session: ExporterSession, saved: SavedSession, now: float) -> Iterator
             yield from _fill(options, domain)
 
 
+def learn_from(session: ExporterSession, saved: SavedSession, now: float) -> Iterator[None]:
+    """Take in what another kproxy has heard of the same exporter, a few milliseconds' work at a time.
+
+    What is newer there counts; sequence numbers do not, for they are of other datagrams.
+    """
+    oldest = now - session.templates.store.limits.seconds
+    for number, one in enumerate(saved.templates, 1):
+        if oldest <= one.refreshed <= now:
+            _renew(session, one)
+        if not number % TEMPLATES_AT_ONCE:
+            yield
+    for domain in saved.domains:
+        options = session.templates.store.domains.get((domain.version, domain.domain))
+        if options is not None:
+            for sampler_id, sampler in domain.samplers:
+                known = options.samplers.get(sampler_id)
+                if known is not None and known.learned < sampler.learned <= now:
+                    options.put_sampler(sampler_id, sampler)
+            if options.explicit and domain.explicit and options.explicit.learned < domain.explicit.learned <= now:
+                options.put_explicit(domain.explicit)
+            yield from _fill(options, domain)
+
+
+def _renew(session: ExporterSession, one: SavedTemplate) -> None:
+    """A template that another kproxy has; an older one of that number gives way, an equal one is refreshed."""
+    cache = session.templates
+    key = (one.version, one.domain, one.template_id)
+    known = cache.store.templates.get(key)
+    if known is not None and known.refreshed < one.refreshed:
+        if known.content == one.content and known.scopes == one.scopes:
+            known.refreshed = one.refreshed
+        else:
+            cache.changes += cache.store.remove(key)
+    _adopt(session, one)
+
+
 def _adopt(session: ExporterSession, one: SavedTemplate) -> None:
     key = (one.version, one.domain, one.template_id)
     try:
@@ -69,6 +105,7 @@ def _fill(options: DomainOptions, saved: SavedDomain) -> Iterator[None]:
     for name, value in saved.exporter:
         options.put_exporter(name, options.exporter.get(name, value))
     yield from _put(options.samplers, saved.samplers, options.put_sampler)
+    yield from _put(options.selections, saved.selections, options.put_selection)
     yield from _put(options.interface_rates, saved.interface_rates, options.put_interface_rate)
     yield from _put(options.interfaces, _pairs(saved.interfaces), options.put_interface)
     yield from _put(options.applications, _pairs(saved.applications), options.put_application)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import attrs
 
+from kproxy_tw.addresses import Network
+
 Address = tuple[str, int]
 """Host and port."""
 
@@ -14,6 +16,7 @@ class StreamLimits:
 
     :ivar connections: open at the same time.
     :ivar per_address: open at the same time from one address.
+    :ivar header_seconds: until a load balancer has said whose the connection is.
     :ivar handshake_seconds: until TLS stands.
     :ivar first_seconds: until the first message is complete.
     :ivar partial_seconds: from a message's first byte to its last.
@@ -23,6 +26,7 @@ class StreamLimits:
 
     connections: int = 512
     per_address: int = 16
+    header_seconds: float = 10.0
     handshake_seconds: float = 10.0
     first_seconds: float = 60.0
     partial_seconds: float = 30.0
@@ -37,6 +41,7 @@ class StreamConfig:
     :ivar tls: addresses for TLS.
     :ivar cert_file, key_file: the certificate that is shown to exporters, with its chain, and its key, in PEM.
     :ivar client_ca_file: authorities of which an exporter's certificate must be; empty for exporters without one.
+    :ivar balancers: networks of load balancers whose connections begin with a PROXY protocol header.
     """
 
     tcp: tuple[Address, ...] = ()
@@ -44,4 +49,5 @@ class StreamConfig:
     cert_file: str = ""
     key_file: str = ""
     client_ca_file: str = ""
+    balancers: tuple[Network, ...] = ()
     limits: StreamLimits = attrs.Factory(StreamLimits)

@@ -25,6 +25,7 @@ CLOSE_REASONS = (
     "broken",
     "unregistered",
     "not_ipfix",
+    "no_proxy_header",
     "handshake",
     "no_message",
     "half_message",

@@ -14,10 +14,13 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from kproxy_tw.listen.ipfix.balanced import BalancedFactory
 from kproxy_tw.listen.ipfix.config import Address, StreamConfig
 from kproxy_tw.listen.ipfix.protocol import CLOSE_REASONS, IpfixStream, StreamReceiver
 from kproxy_tw.listen.ipfix.tls import server_options
+from kproxy_tw.listen.proxyheader import Source
 from kproxy_tw.status import StreamListenerStatus, StreamStatus, shown_address
 
 BACKLOG = 128
@@ -69,6 +72,7 @@ class IpfixListener(Service):
         self._receiver = receiver
         self._tls = server_options(config)
         self._ports: list[tuple[str, Any]] = []
+        self._balanced: list[BalancedFactory] = []
         self._streams: dict[IpfixStream, None] = {}
         self._of_address: Counter[str] = Counter()
         self._numbers = itertools.count(1)
@@ -135,17 +139,36 @@ class IpfixListener(Service):
 
     def _listen(self, transport_name: str, address: Address) -> None:
         host, number = address
-        factory = _StreamFactory(partial(self._build, transport_name))
-        if transport_name == "tls":
-            port = self._reactor.listenSSL(number, factory, self._tls, backlog=BACKLOG, interface=host)
-        else:
-            port = self._reactor.listenTCP(number, factory, backlog=BACKLOG, interface=host)
+        factory: Any = _StreamFactory(partial(self._build, transport_name))
+        if self._tls is not None and transport_name == "tls":
+            factory = TLSMemoryBIOFactory(self._tls, False, factory)
+        if self._config.balancers:
+            factory = self._behind_balancers(factory)
+        port = self._reactor.listenTCP(number, factory, backlog=BACKLOG, interface=host)
         self._ports.append((transport_name, port))
         self.log.info(
             "listening for IPFIX on {transport} {address}",
             transport=transport_name,
             address=shown_address(host, port.getHost().port),
         )
+
+    def _behind_balancers(self, factory: Factory) -> Factory:
+        config = self._config
+        balanced = BalancedFactory(
+            factory,
+            balancers=config.balancers,
+            reactor=self._reactor,
+            limits=config.limits,
+            refused=self._without_header,
+        )
+        self._balanced.append(balanced)
+        return balanced
+
+    def _without_header(self, peer: Source, problem: str) -> None:
+        """A balancer's connection never came to belong to an exporter."""
+        self.accepted += 1
+        self.ended_for["no_proxy_header"] += 1
+        self._tell_refused(f"from port {peer[1]}", peer[0], "no_proxy_header", problem)
 
     def _build(self, transport_name: str, peer: Any) -> IpfixStream:
         return IpfixStream(
@@ -169,6 +192,9 @@ class IpfixListener(Service):
     async def _drain(self) -> None:
         for _name, port in self._ports:
             await maybeDeferred(port.stopListening)
+        for balanced in self._balanced:
+            balanced.close()
+        self._balanced.clear()
         quiet, seen = 0, -1
         for _step in range(DRAIN_STEPS):
             if not self._streams or quiet == DRAIN_QUIET_STEPS:
@@ -201,16 +227,18 @@ class IpfixListener(Service):
                 problem=f" ({problem})" if problem else "",
             )
             return
-        if stream.reason in QUIET_ENDS:
-            return
+        if stream.reason not in QUIET_ENDS:
+            self._tell_refused(stream.name, stream.address, stream.reason, problem)
+
+    def _tell_refused(self, name: str, address: str, reason: str, problem: str) -> None:
         self._refused_since += 1
         now = self._reactor.seconds()
         if now >= self._quiet_until:
             self.log.warn(
                 "IPFIX connection {name} of {address} not taken: {reason}{problem}; {count} such since the last line",
-                name=stream.name,
-                address=stream.address,
-                reason=stream.reason,
+                name=name,
+                address=address,
+                reason=reason,
                 problem=f" ({problem})" if problem else "",
                 count=self._refused_since,
             )

@@ -115,7 +115,7 @@ def _interface(one: Interface) -> Sequence[str]:
         one.name or one.descr,
         one.alias,
         str(one.type),
-        f"{one.speed_mbps} Mbit/s" if one.speed_bps else "-",
+        si_number(one.speed_bps, "bit/s") if one.speed_bps else "-",
         str(one.mtu or "-"),
         one.mac or "-",
         STATUS.get(one.admin_status, str(one.admin_status)),

@@ -20,27 +20,32 @@ MAX_HISTORIES = 4096
 
 
 class RateHistory:
-    """The latest rates of one interface, as plain numbers: a thousand devices have tens of thousands of these."""
+    """The latest rates of one interface, as plain numbers: a thousand devices have tens of thousands of these.
 
-    __slots__ = ("_values",)
+    All its memory is taken at once, so that what polling needs shows after its first minutes, not after hours.
+    """
+
+    __slots__ = ("_known", "_values")
 
     def __init__(self) -> None:
-        self._values = array("d")
+        self._values = array("d", [math.nan]) * (2 * HISTORY)
+        self._known = 0
 
     def add(self, point: Point) -> None:
         """One more poll; the oldest makes room."""
+        del self._values[:2]
         self._values.extend(math.nan if value is None else value for value in point)
-        del self._values[: -2 * HISTORY]
+        self._known = min(self._known + 1, HISTORY)
 
     def points(self) -> tuple[Point, ...]:
         """The rates, the newest last."""
-        values = [None if math.isnan(value) else value for value in self._values]
+        values = [None if math.isnan(value) else value for value in self._values[2 * (HISTORY - self._known) :]]
         return tuple(zip(values[::2], values[1::2], strict=True))
 
     @property
     def is_over(self) -> bool:
         """Whether none of so many polls as are kept brought anything."""
-        return len(self._values) == 2 * HISTORY and all(map(math.isnan, self._values))
+        return self._known == HISTORY and all(map(math.isnan, self._values))
 
 
 @attrs.define(eq=False)

@@ -14,11 +14,12 @@ import attrs
 
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import shown_address
-from kproxy_tw.web.kbgp.app import KbgpApp
+from kproxy_tw.web.kbgp.app import KbgpAnswers
 from kproxy_tw.web.kbgp.source import StatusSource
-from kproxy_tw.web.loglevel import FORMS
+from kproxy_tw.web.loglevel import FORMS, LogLevelForm
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.site import GuardedSite, HostPolicy, SiteLimits, build_site
+from kproxy_tw.web.statusport.app import StatusApp
 
 
 @attrs.frozen
@@ -55,7 +56,9 @@ class StatusPort(Service):
     ) -> None:
         self._reactor = reactor
         self._config = config
-        self._app = KbgpApp(status, Renderer(), wall_ns, reactor, book or LogBook("info"))
+        book = book or LogBook("info")
+        level = LogLevelForm(book)
+        self._app = StatusApp(KbgpAnswers(status, wall_ns, book, level.token), level, Renderer(), reactor)
         self._site: GuardedSite | None = None
         self._listening: IListeningPort | None = None
 

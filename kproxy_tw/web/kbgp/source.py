@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-
-import attrs
 
 from kproxy_tw.bgp.status import KbgpStatus, SessionStatus
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import Check
-from kproxy_tw.web.answering import RENDER_THREADS
-from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pages import kbgp, log
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.tables.choice import choice_of
+from kproxy_tw.web.turns import PageTurns
 
 T = TypeVar("T")
 
@@ -47,7 +44,7 @@ class KbgpPages:
         self._status = status
         self._book = book
         self._token = token
-        self._turns = DeferredSemaphore(RENDER_THREADS)
+        self._turns = PageTurns()
 
     def in_turn(self, make: Callable[[KbgpStatus], T]) -> Deferred[T]:
         """Hold a moment and call ``make`` with it in a thread, a few at a time."""
@@ -75,8 +72,6 @@ class KbgpPages:
             return self._turns.run(lambda: deferToThread(work, use, self._status.hold()))
 
         def work(use: Callable[[PageContent | None], T], moment: Callable[[], KbgpStatus]) -> T:
-            began = time.thread_time()
-            content = make(moment())
-            return use(attrs.evolve(content, cost_seconds=time.thread_time() - began))
+            return use(timed(lambda: make(moment())))
 
         return run

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kproxy_tw.ledger import SAMPLE_SECONDS
 from kproxy_tw.status import DaemonStatus, DeviceStatus, ExporterStatus
-from kproxy_tw.web import counters, documents, snmp
+from kproxy_tw.web import counters, documents
 from kproxy_tw.web.devicestate import problems, state_of
 from kproxy_tw.web.judgement import Point, Verdict
 from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages import snmp
 from kproxy_tw.web.pages.flows import flows_table
 from kproxy_tw.web.pages.kproxy import cap_text, cap_use, drop_reasons, fates, share_text
 from kproxy_tw.web.sparkline import rates_of
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, columns, facts
 from kproxy_tw.web.text import duration, percent, safe_text
+
+SHOWN_TEMPLATES = 50
+"""Templates whose fields are listed on the page."""
 
 
 def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
@@ -33,10 +37,20 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
             names_table(exporters),
             unknown_table(exporters),
             templates_table(device),
+            snmp.components(device.snmp.health),
             snmp.interfaces_table(device.snmp, daemon.now),
+            *counters.tables(device.sflow, daemon.now),
         ),
-        facts=(_totals(device, daemon.now), _description(device, daemon.now)),
-        document={"Verdict": judged.as_json(), "Device": documents.device(device)},
+        facts=(
+            _totals(device, daemon.now),
+            _description(device, daemon.now),
+            snmp.facts_of(device.snmp, daemon.now),
+        ),
+        document={
+            "Verdict": judged.as_json(),
+            "Totals": device.ledger.as_json(),
+            "Device": documents.device(device),
+        },
         values={
             "daemon": daemon,
             "device": device,
@@ -44,9 +58,8 @@ def content(daemon: DaemonStatus, device: DeviceStatus) -> PageContent:
             "traffic": rates_of(device.recent.readings, SAMPLE_SECONDS),
             "fates": fates(device.ledger),
             "dropped": drop_reasons(device.ledger),
-            "exporters": exporters,
-            "snmp": snmp.page_values(device.snmp, daemon.now),
-            "counters": counters.page_values(device.sflow),
+            "templates": device.templates[:SHOWN_TEMPLATES],
+            "snmp": snmp.page_values(device.snmp),
         },
     )
 
@@ -203,6 +216,10 @@ def _place(table: Mapping[str, Any]) -> str:
     return f"{table['source']}, domain {table['domain']}" + (f" port {table['port']}" if table["port"] else "")
 
 
+def _through(selectors: Sequence[int]) -> str:
+    return f"selector{'s' if len(selectors) > 1 else ''} {', '.join(map(str, selectors))}"
+
+
 def sampling_table(exporters: ExporterStatus) -> Table:
     """The rates that option data tells."""
     rows: list[Row] = []
@@ -213,6 +230,10 @@ def sampling_table(exporters: ExporterStatus) -> Table:
         rows += [
             (place, f"{row['id']} {row['name']}".strip(), row["rate"], row["algorithm"], row["learned"])
             for row in table["samplers"]
+        ]
+        rows += [
+            (place, f"selection sequence {row['id']}", row["rate"], _through(row["selectors"]), None)
+            for row in table["selections"]
         ]
         rows += [(place, f"interface {row['index']}", row["rate"], "", None) for row in table["interface_rates"]]
     in_use = "; ".join(
@@ -366,5 +387,6 @@ def templates_table(device: DeviceStatus) -> Table:
             ("Fields", "Fields"),
         ),
         rows=rows,
+        total=max(len(rows), device.template_counts.get("in_force", 0)),
         empty="None: this format has none, or the exporter has not sent them yet.",
     )

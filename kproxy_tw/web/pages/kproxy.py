@@ -9,8 +9,16 @@ from collections.abc import Sequence
 import attrs
 
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
-from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, StreamListenerStatus, UnregisteredStatus
+from kproxy_tw.status import (
+    Check,
+    DaemonStatus,
+    DeviceStatus,
+    StreamListenerStatus,
+    TeeStatus,
+    UnregisteredStatus,
+)
 from kproxy_tw.web.devicestate import TONES, problems, state_of
+from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.sparkline import rates_of
@@ -28,7 +36,9 @@ DEVICE_COLUMNS = columns(
     ("DeviceID", ""),
     ("State", "State", "state", "bad: something needs attention; its page says what"),
     ("Problems", ""),
-    ("FlowTypes", "Format"),
+    ("FlowTypes", "Format", "text", "Below it its templates, and those that data waits for"),
+    ("Templates", "", "count"),
+    ("TemplatesMissing", "", "count"),
     ("Traffic", "15 minutes", "spark", "Datagrams per second over the last 15 minutes, the newest at the right"),
     ("In1", "In1", "count", "Datagrams received in the last minute"),
     ("Out1", "Out1", "count", "Messages sent in the last minute"),
@@ -80,6 +90,7 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
             checks_table(snapshot.checks),
             listeners_table(daemon),
             streams_table(daemon.streams, daemon.now),
+            *([tee_table(daemon.tee)] if daemon.tee else []),
         ),
         facts=(ledger_facts(daemon),),
         document={
@@ -97,15 +108,18 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
             "fates": fates(daemon.totals),
             "dropped": drop_reasons(daemon.totals),
         },
-        cost_seconds=snapshot.cost_seconds,
     )
 
 
 @attrs.frozen(kw_only=True)
 class Fate:
-    """One part of the records received: ``x`` and ``width`` are its place on a bar of 1000."""
+    """One part of the records received: ``x`` and ``width`` are its place on a bar of 1000.
+
+    :ivar counter: its name in the ledger's JSON.
+    """
 
     key: str
+    counter: str
     name: str
     records: int
     x: float
@@ -115,15 +129,15 @@ class Fate:
 def fates(ledger: Ledger) -> tuple[Fate, ...]:
     """What became of the records received, as parts that add up to all of them."""
     parts = (
-        ("forwarded", "Forwarded", ledger.records_forwarded),
-        ("sampled", "Sampled out", ledger.records_sampled_out),
-        ("dropped", "Dropped", ledger.records_dropped.total()),
-        ("flight", "In flight", ledger.records_in_flight),
+        ("forwarded", "RecordsForwarded", "Forwarded", ledger.records_forwarded),
+        ("sampled", "RecordsSampledOut", "Sampled out", ledger.records_sampled_out),
+        ("dropped", "RecordsDropped", "Dropped", ledger.records_dropped.total()),
+        ("flight", "RecordsInFlight", "In flight", ledger.records_in_flight),
     )
     result, at = [], 0.0
-    for key, name, records in parts:
+    for key, counter, name, records in parts:
         width = _BAR * records / ledger.records_received if ledger.records_received else 0.0
-        result.append(Fate(key=key, name=name, records=records, x=round(at, 2), width=round(width, 2)))
+        result.append(Fate(key=key, counter=counter, name=name, records=records, x=round(at, 2), width=round(width, 2)))
         at += width
     return tuple(result)
 
@@ -186,12 +200,15 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
     state = state_of(device, found, now)
     recent, cap = device.recent, device.cap
     sent = recent.gaps + recent.sequence_seen
+    templates, missing = (device.template_counts.get(name, 0) for name in ("in_force", "waiting"))
     return (
         Cell(device.device_name, href=f"/devices/{device.device_id}", under=f"#{device.device_id}"),
         device.device_id,
         Cell(state, tone=TONES[state], hint="; ".join(problem.text for problem in found)),
         tuple(problem.text for problem in found),
-        device.flow_types,
+        Cell(device.flow_types, under=_templates(templates, missing)),
+        templates,
+        missing,
         rates_of(recent.readings, SAMPLE_SECONDS),
         device.in1,
         device.out1,
@@ -211,6 +228,11 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
         device.ledger.records_received,
         tuple(f"{name} {length}" for name, length in device.channel_highwater.items()),
     )
+
+
+def _templates(known: int, missing: int) -> str:
+    words = [counted(known, "template")] if known else []
+    return ", ".join([*words, f"{missing} missing"] if missing else words)
 
 
 def _origin(device: DeviceStatus) -> str:
@@ -335,4 +357,23 @@ def streams_table(streams: StreamListenerStatus, now: float) -> Table:
         now=now,
         note=f"{note} Ended: {ended}." if ended else note,
         empty="None is open.",
+    )
+
+
+def tee_table(tee: Sequence[TeeStatus]) -> Table:
+    """Who else gets the datagrams."""
+    return Table(
+        name="tee",
+        key="Tee",
+        title="Copies for other collectors",
+        columns=columns(
+            ("Target", "Target"),
+            ("Source", "Source address"),
+            ("Sent", "Sent", "count", "Datagrams, since the start"),
+            ("Lost", "Lost", "count", "Datagrams that the kernel did not take"),
+        ),
+        rows=[
+            (one.target, one.source, one.sent, Cell(one.lost, under=one.problem, tone="bad" if one.problem else ""))
+            for one in tee
+        ],
     )

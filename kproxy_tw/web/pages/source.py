@@ -7,20 +7,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
-
-import attrs
 
 from kproxy_tw.interfaces import ProxyStatus
 from kproxy_tw.logbook import LogBook
 from kproxy_tw.status import DaemonStatus, DeviceStatus
-from kproxy_tw.web.answering import RENDER_THREADS
-from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pages import configuration, device, kproxy, limits, log, tap, upstream
 from kproxy_tw.web.pagesite import PageRun
 from kproxy_tw.web.snapshot import Snapshot, take_in_slices
 from kproxy_tw.web.tables.choice import choice_of
+from kproxy_tw.web.turns import PageTurns
 
 T = TypeVar("T")
 
@@ -40,11 +38,15 @@ class KproxyPages:
         self._reactor = reactor
         self._book = book
         self._token = token
-        self._turns = DeferredSemaphore(RENDER_THREADS)
+        self._turns = PageTurns()
 
     def in_turn(self, make: Callable[[Snapshot], T]) -> Deferred[T]:
         """Take a snapshot and call ``make`` with it in a thread, a few at a time."""
-        return self._turns.run(lambda: Deferred.fromCoroutine(self._with_snapshot(make)))
+        return self._turns.run(lambda: self._with_snapshot(make))
+
+    def in_thread(self, work: Callable[[], T]) -> Deferred[T]:
+        """The same without a snapshot."""
+        return self._turns.run(lambda: deferToThread(work))
 
     def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:
         """See ``pagesite.PageSource``."""
@@ -64,25 +66,24 @@ class KproxyPages:
 
     def _run(self, make: Callable[[Snapshot], PageContent]) -> PageRun:
         def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
-            return self.in_turn(lambda now: use(_timed(make, now)))
+            return self.in_turn(lambda now: use(timed(lambda: make(now), now.cost_seconds)))
 
         return run
 
     def _device(self, device_id: int, make: Callable[[DaemonStatus, DeviceStatus], PageContent]) -> PageRun:
         def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
-            found, daemon = self._status.device(device_id), self._status.daemon()
-            if found is None:
-                return self._turns.run(lambda: deferToThread(use, None))
-            return self._turns.run(lambda: deferToThread(lambda: use(make(daemon, found))))
+            return self._turns.run(lambda: hold(use))
+
+        def hold(use: Callable[[PageContent | None], T]) -> Deferred[T]:
+            began = time.thread_time()
+            describe, daemon = self._status.hold(device_id), self._status.daemon()
+            if describe is None:
+                return deferToThread(use, None)
+            cost = time.thread_time() - began
+            return deferToThread(lambda: use(timed(lambda: make(daemon, describe()), cost)))
 
         return run
 
     async def _with_snapshot(self, make: Callable[[Snapshot], T]) -> T:
         snapshot = await take_in_slices(self._status, self._reactor)
         return await deferToThread(make, snapshot)
-
-
-def _timed(make: Callable[[Snapshot], PageContent], now: Snapshot) -> PageContent:
-    began = time.thread_time()
-    content = make(now)
-    return attrs.evolve(content, cost_seconds=now.cost_seconds + time.thread_time() - began)

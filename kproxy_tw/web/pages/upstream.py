@@ -91,6 +91,14 @@ def _delivery(daemon: DaemonStatus) -> Facts:
         ),
         (spool.get("OldestMs", 0) / 1000, "OldestSeconds", "The oldest waits for", "seconds"),
         (
+            spool.get("CrashGap", 0),
+            "CrashGap",
+            "Lost at the last start",
+            "count",
+            "Flows at most that the run before this one had in memory alone, if it did not end in order; beside those"
+            " of its last half second",
+        ),
+        (
             None if offset is None else Cell(round(offset, 1), under=side, tone="bad" if wrong else ""),
             "ClockOffsetSeconds",
             "Clock, seconds",

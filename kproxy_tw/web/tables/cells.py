@@ -17,15 +17,26 @@ NOTHING = Markup('<span class="soft">-</span>')
 """Shown where there is no value."""
 
 
+MOST_FRACTION = 100_000
+"""From here on a number is told without its fraction."""
+
+
 def number(value: float, unit: str = "") -> Markup:
     """A number with a decimal prefix, and all its digits when one points at it."""
     if not math.isfinite(value):
         return Markup("no limit")
     short = si_number(value, unit)
-    exact = f"{value:,} {unit}".rstrip()
+    exact = f"{_told(value)} {unit}".rstrip()
     if short.replace(",", "") == exact.replace(",", ""):
         return escape(short)
     return Markup('<span title="%s">%s</span>') % (exact, short)
+
+
+def _told(value: float) -> str:
+    """All digits of a whole number, else six or more: estimates are sums of products."""
+    if value == int(value):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= MOST_FRACTION else f"{value:.6g}"
 
 
 def local_time(seconds: float) -> Markup:
@@ -81,6 +92,7 @@ _SHOWN: Mapping[Kind, Callable[[Any], Markup]] = {
     "number": lambda value: number(float(f"{value:.4g}") if isinstance(value, float) else value),
     "bytes": lambda value: number(value, "B"),
     "bits": lambda value: number(round(value), "bit/s"),
+    "celsius": lambda value: number(round(value, 1), "°C"),
     "share": _share,
     "rate": ratio,
     "seconds": lambda value: Markup('<span title="%s s">%s</span>') % (f"{value:.10g}", duration(value)),

@@ -33,6 +33,8 @@ def _field(column: Column, value: Any) -> str:
         return ""
     if column.kind in ("time", "ago"):
         return utc_time(value)
+    if column.kind == "rates":
+        return " ".join("/".join("" if part is None else f"{part:.10g}" for part in point) for point in value)
     if isinstance(value, tuple):
         return harmless_text(" ".join(str(part) for part in value))
     if isinstance(value, bool):

@@ -11,13 +11,26 @@ from kproxy_tw.web.encoding import plain
 from kproxy_tw.web.text import utc_time
 
 Kind = Literal[
-    "text", "count", "number", "bytes", "bits", "share", "rate", "seconds", "time", "ago", "state", "spark", "rates"
+    "text",
+    "count",
+    "number",
+    "bytes",
+    "bits",
+    "celsius",
+    "share",
+    "rate",
+    "seconds",
+    "time",
+    "ago",
+    "state",
+    "spark",
+    "rates",
 ]
 """How a value is shown:
 
 ``text``: as it is; a tuple is joined by commas.
 ``count``: a whole number with a decimal prefix; ``number``: the same for any number.
-``bytes``, ``bits``: the same with its unit, the latter per second.
+``bytes``, ``bits``: the same with its unit, the latter per second. ``celsius``: degrees.
 ``share``: a part of 1 in percent. ``rate``: a sampling rate, 1:n.
 ``seconds``: a duration. ``time``, ``ago``: seconds since 1970 as local time, or as time gone by.
 ``state``: a word with a mark; the cell's tone says which.

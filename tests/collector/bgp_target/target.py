@@ -129,7 +129,7 @@ class Agent:
         """Its connection."""
         if self._channel is None:
             target = f"127.0.0.1:{self.port}"
-            window = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 512 << 10))
+            window = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 256 << 10))
             options = (("grpc.use_local_subchannel_pool", 1), *window)
             self._channel = (
                 grpc.insecure_channel(target, options)

@@ -6,7 +6,7 @@ import json
 from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.bgp.framing import Framing
@@ -182,6 +182,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # reads and writes files
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps({"format": 1, "sources": value}).encode()))
 def test_any_file_is_loaded_or_refused(body: bytes) -> None:
     """A damaged mapping is MalformedInput and nothing else."""

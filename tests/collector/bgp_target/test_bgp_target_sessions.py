@@ -357,6 +357,42 @@ def _bulk_down(agent: Agent, call: Call, connection: socket.socket, session: str
     return b"".join(found)
 
 
+@pytest.mark.parametrize(("size", "piece"), [(4 << 20, 65536), (480_000, 60)], ids=["large pieces", "small pieces"])
+def test_a_cut_with_all_under_way_that_fits(
+    target: Target, daemon: BgpDaemon, agent: Agent, size: int, piece: int
+) -> None:
+    """An agent that has read nothing of what fills windows and buffers gets all of it again, on another stream."""
+    session, payload = str(uuid.uuid4()), random.Random(6).randbytes(size)  # noqa: S311
+    call, connection, _ = established(agent, daemon, "192.0.2.8", session=session)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    writing = threading.Thread(target=_dribble, args=(connection, payload, piece))
+    writing.start()
+    _until_still(target)
+    call.call.cancel()
+    call = agent.stream("192.0.2.8", session=session, up=1, down=1)
+    found = call.read(size)
+    writing.join(SECONDS)
+    assert hashlib.sha256(found).digest() == hashlib.sha256(payload).digest()
+    ended(call, connection)
+
+
+def _dribble(connection: socket.socket, payload: bytes, piece: int) -> None:
+    """Send piece by piece, most of them apart from each other."""
+    for start in range(0, len(payload), piece):
+        connection.sendall(payload[start : start + piece])
+        time.sleep(0.0003)
+
+
+def _until_still(target: Target) -> None:
+    """Wait until nothing more is taken from the daemon."""
+    seen, still = -1, 0
+    while still < 5:
+        (session,) = target.json("sessions")["Sessions"]
+        still = still + 1 if session["BytesDown"] == seen else 0
+        seen = session["BytesDown"]
+        time.sleep(0.2)
+
+
 def test_neither_side_reads(target: Target, daemon: BgpDaemon, agent: Agent) -> None:
     """A daemon that does not read stops the agent, an agent that does not read stops the daemon; little is held."""
     call, connection, _ = established(agent, daemon, "192.0.2.8")

@@ -1,4 +1,7 @@
-"""Checks of the SNMP agents: each device that has settings for SNMP is asked for its system group."""
+"""Checks of the SNMP agents: each device that has settings for SNMP is asked for its system group.
+
+A router that is down keeps kproxy from nothing, so it is a warning; when none of them answers, polling does not work.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,14 @@ ADVICE = {
 OTHER_ADVICE = "compare the settings with the agent's own; kproxy -test_snmp shows a whole poll"
 
 
+Asked = tuple[bool, Finding]
+"""Whether an agent gave an answer, and what was found."""
+
+NONE_ANSWERS = Finding(
+    NAME, "fail", "no agent answers at all", "see whether UDP to port 161 may leave this machine and come back"
+)
+
+
 class AgentChecks:
     """Asks agents, with the settings that kproxy itself would poll with.
 
@@ -61,11 +72,15 @@ class AgentChecks:
         elif not found.polled and not found.problems and not self._entries:
             yield Finding(NAME, "ok", "no device has an address for SNMP, so none is polled")
         for device_id, problem in found.problems.items():
-            yield Finding(NAME, "fail", f"{_name(device_id, names)}: {problem}")
+            yield Finding(NAME, "warn", f"{_name(device_id, names)}: {problem}")
         for finding in self._unknown(devices):
             yield finding
-        async for finding in self._asked(found.polled, names):
+        answered = []
+        async for answers, finding in self._asked(found.polled, names):
+            answered.append(answers)
             yield finding
+        if answered and not any(answered):
+            yield NONE_ANSWERS
 
     def _targets(self, devices: Sequence[Device] | None) -> Targets:
         if devices is None:
@@ -84,7 +99,7 @@ class AgentChecks:
                 "create it there, or take it out of the file",
             )
 
-    async def _asked(self, polled: Iterable[SnmpTarget], names: Mapping[int, str]) -> AsyncIterator[Finding]:
+    async def _asked(self, polled: Iterable[SnmpTarget], names: Mapping[int, str]) -> AsyncIterator[Asked]:
         tasks = [asyncio.ensure_future(self._in_turn(target, _name(target.device_id, names))) for target in polled]
         try:
             for task in tasks:
@@ -93,16 +108,17 @@ class AgentChecks:
             for task in tasks:
                 task.cancel()
 
-    async def _in_turn(self, target: SnmpTarget, name: str) -> Finding:
+    async def _in_turn(self, target: SnmpTarget, name: str) -> Asked:
         shown = f"{name}, {shown_address(target.address, target.port)}"
         async with self._places:
             try:
                 async with asyncio.timeout(MOST_SECONDS):
-                    return await self._ask(target, shown)
+                    return True, await self._ask(target, shown)
             except AgentFailure as failure:
-                return Finding(NAME, "fail", f"{shown}: {failure}", ADVICE.get(failure.kind, OTHER_ADVICE))
+                return False, Finding(NAME, "warn", f"{shown}: {failure}", ADVICE.get(failure.kind, OTHER_ADVICE))
             except TimeoutError:
-                return Finding(NAME, "fail", f"{shown}: no whole answer within {MOST_SECONDS:g} s", OTHER_ADVICE)
+                problem = f"{shown}: no whole answer within {MOST_SECONDS:g} s"
+                return False, Finding(NAME, "warn", problem, OTHER_ADVICE)
 
     async def _ask(self, target: SnmpTarget, shown: str) -> Finding:
         """:raises AgentFailure: it gives no usable answer."""

@@ -1,0 +1,1 @@
+"""What the status ports of kproxy and kbgp have in common."""
