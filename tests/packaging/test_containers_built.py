@@ -80,8 +80,9 @@ class Engine:
         """Do what the head of the Dockerfile says, with more options and flags."""
         variables = ("-e", "KENTIK_API_EMAIL", "-e", "KENTIK_API_TOKEN")
         volume = () if name == "kbgp" else ("-v", f"{name}:/var/lib/{name}")
-        # Without systemd podman has no timer; the tests ask for the health themselves.
-        host = ("--name", name, "-d", "--net=host", "--health-interval=disable")
+        # Without systemd podman has no timer (the tests ask for the health themselves); in a container, no right to
+        # raise limits.
+        host = ("--name", name, "-d", "--net=host", "--health-interval=disable", "--ulimit=host")
         self.run("run", *host, *variables, *volume, *options, f"kproxy_tw/{name}", *flags, inside=True)
 
     def is_healthy(self, name: str) -> bool:
