@@ -73,11 +73,12 @@ def report() -> Iterator[str]:
     seen, polls = run(60 * MINUTES, polled=DEVICES)
     yield f"with polling:    {seen.loss()}"
     yield f"  of a core: {costs(seen.samples)}"
+    places = DEVICES * (60 * MINUTES / INTERVAL - 1)
     yield (
-        f"polls: {polls.polls:,}; the latest {polls.latest:.2f} s late, {polls.over} later than {LATE_SECONDS:g} s, "
-        f"{polls.missed} missed, {polls.again} asked again; "
-        + ", ".join(f"{outcome}: {count:,}" for outcome, count in seen.outcomes.items())
+        f"polls: {polls.polls:,} of some {places:,.0f}; {polls.missed} missed, {polls.again} asked again; by kproxy "
+        + (", ".join(f"{outcome}: {count:,}" for outcome, count in seen.outcomes.items()))
     )
+    yield f"the latest {polls.latest:.2f} s late, {polls.over} later than {LATE_SECONDS:g} s"
     yield from memory(seen.samples, ("kproxy", "polling"))
 
 
@@ -102,10 +103,14 @@ def run(seconds: float, polled: int) -> tuple[Seen, Punctuality]:
 
 
 def _taken(port: int) -> int:
-    """Flows that kproxy has taken so far, without the metric records, which are its own."""
-    totals = get_json(port + 1, "/admin/status")["Totals"]
-    made = _sums(port, "kproxy_snmp_metric_records").total()
-    return int(totals["RecordsForwarded"] + totals["RecordsSampledOut"]) - made
+    """Flows that kproxy has taken so far, without the metric records, which are its own; those may be under way."""
+    while True:
+        made = _sums(port, "kproxy_snmp_metric_records").total()
+        totals = get_json(port + 1, "/admin/status")["Totals"]
+        # Polls go on: only what was read between two of them fits together.
+        if made == _sums(port, "kproxy_snmp_metric_records").total():
+            fates = ("RecordsForwarded", "RecordsSampledOut", "RecordsInFlight")
+            return sum(int(totals[fate]) for fate in fates) - made
 
 
 def _sums(port: int, metric: str, label: str = "device") -> Counter[str]:

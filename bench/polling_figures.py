@@ -83,7 +83,8 @@ def costs(samples: Sequence[Sample]) -> str:
 def memory(samples: Sequence[Sample], names: Sequence[str], lines: int = 6) -> Iterator[str]:
     """How it went, and how it grew when everything was there that polling needs."""
     samples = [sample for sample in samples if all(name in sample.resident for name in names)]
-    for sample in samples[len(samples) // lines - 1 :: max(1, len(samples) // lines)]:
+    step = max(1, len(samples) // lines)
+    for sample in samples[step - 1 :: step]:
         yield f"{sample.at / 60:5.1f} min: " + ", ".join(f"{name} {sample.resident[name]:.1f} MiB" for name in names)
     settled = [sample for sample in samples if sample.at >= SETTLED * samples[-1].at]
     for name in names:

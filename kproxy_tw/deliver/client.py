@@ -28,6 +28,7 @@ from kproxy_tw.deliver.queue import MessageQueue, SharedRoom
 from kproxy_tw.deliver.retry import Backoff, Fate
 from kproxy_tw.deliver.split import split
 from kproxy_tw.deliver.spool.record import BatchId, Origin
+from kproxy_tw.deliver.standing import Standing
 from kproxy_tw.interfaces import UpstreamSession
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.offload import Offload
@@ -50,34 +51,6 @@ _TOLD = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class SenderStatus:
-    """How a sender fares.
-
-    :ivar url: the flow endpoint.
-    :ivar connected: whether the last attempt brought an answer.
-    :ivar last_status: of the last answer, 0 before the first.
-    :ivar last_error: what was wrong with the last attempt; empty if nothing.
-    :ivar last_attempt: monotonic seconds; minus infinity before the first.
-    :ivar retry_in_ms: until the next attempt, 0 if none is waited for.
-    :ivar queue_length, queue_bytes, queue_highwater: of the messages without a fate, that under way included.
-    :ivar oldest_ms: age of the oldest of them.
-    :ivar problem: why delivery counts as failing; empty while it does not.
-    """
-
-    url: str
-    connected: bool
-    last_status: int
-    last_error: str
-    last_attempt: float
-    retry_in_ms: int
-    queue_length: int
-    queue_bytes: int
-    queue_highwater: int
-    oldest_ms: int
-    problem: str
-
-
 class DeviceSender:
     """Owns a device's messages from :meth:`submit` on: each is acknowledged, or dropped with its reason counted.
 
@@ -94,6 +67,7 @@ class DeviceSender:
     :param wall: seconds since 1970, for ``Retry-After`` dates.
     :param uniform: draws the jitter of the waits.
     :ivar bytes_sent: of the messages that it has delivered.
+    :ivar standing: how it fares.
     """
 
     log = Logger()
@@ -144,6 +118,15 @@ class DeviceSender:
         self._pause = Pause(reactor)
         self._lanes = Lanes(sessions, run=self._run, most=self._most_lanes, broke=self._broke_off)
         self._closing = ""
+        self.standing = Standing(
+            reactor=reactor,
+            url=url,
+            config=config,
+            queue=self._queue,
+            parking=self._parking,
+            condition=self._condition,
+            pause=self._pause,
+        )
 
     @property
     def sender_id(self) -> str:
@@ -189,57 +172,6 @@ class DeviceSender:
         """Keep or drop what waits, except the messages under way."""
         for message in (*self._parking.clear(), *self._queue.clear()):
             self._give_up(message, reason)
-
-    @property
-    def queued(self) -> int:
-        """Messages without a fate, that under way included."""
-        return len(self._queue) + len(self._parking)
-
-    @property
-    def highwater(self) -> int:
-        """The most messages that ever waited."""
-        return self._queue.highwater
-
-    @property
-    def last_attempt(self) -> float:
-        """Monotonic seconds; minus infinity before the first."""
-        return self._condition.last_attempt
-
-    @property
-    def retry_in_ms(self) -> int:
-        """Until the next attempt, 0 if none is waited for."""
-        return self._pause.left_ms
-
-    def oldest_ms(self, now: float) -> int:
-        """Age of the oldest message."""
-        oldest = self._queue.oldest
-        return round((now - oldest.created) * 1000) if oldest is not None else 0
-
-    def problem(self, now: float) -> str:
-        """Why delivery counts as failing; empty while it does not."""
-        return self._condition.problem(
-            now,
-            waiting=len(self._queue),
-            attempts=self._config.failing_attempts,
-            seconds=self._config.failing_seconds,
-        )
-
-    def status(self) -> SenderStatus:
-        """How it fares now."""
-        now, condition = self._reactor.seconds(), self._condition
-        return SenderStatus(
-            url=self._url,
-            connected=condition.connected,
-            last_status=condition.last_status,
-            last_error=condition.last_error,
-            last_attempt=condition.last_attempt,
-            retry_in_ms=self.retry_in_ms,
-            queue_length=self.queued,
-            queue_bytes=self._queue.bytes + self._parking.bytes,
-            queue_highwater=self.highwater,
-            oldest_ms=self.oldest_ms(now),
-            problem=self.problem(now),
-        )
 
     def _most_lanes(self) -> int:
         """As many as there are messages; a backend that is in trouble gets one attempt at a time."""

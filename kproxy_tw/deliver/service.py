@@ -128,29 +128,29 @@ class DeliveryService(Service):
         senders = self._senders.values()
         if not senders:
             return EndpointStatus(url=self._url, connected=False)
-        latest = max(senders, key=lambda sender: sender.last_attempt).status()
+        latest = max(senders, key=lambda sender: sender.standing.last_attempt).standing.status()
         return EndpointStatus(
             url=self._url,
             connected=latest.connected,
             last_status=latest.last_status,
             last_error=latest.last_error,
-            retry_in_ms=min(filter(None, (sender.retry_in_ms for sender in senders)), default=0),
+            retry_in_ms=min(filter(None, (sender.standing.retry_in_ms for sender in senders)), default=0),
         )
 
     def waiting(self) -> Mapping[str, int]:
         """What waits to be sent: ``Messages``, ``Bytes``, ``OldestMs``, and ``MaxBytes`` that may."""
         senders, now = self._senders.values(), self._reactor.seconds()
         return {
-            "Messages": sum(sender.queued for sender in senders),
+            "Messages": sum(sender.standing.queued for sender in senders),
             "Bytes": self._room.bytes,
-            "OldestMs": max((sender.oldest_ms(now) for sender in senders), default=0),
+            "OldestMs": max((sender.standing.oldest_ms(now) for sender in senders), default=0),
             "MaxBytes": self._config.max_total_bytes,
         }
 
     def highwater(self, device_id: int) -> int:
         """The most messages that ever waited for a device; 0 if it has no sender."""
         sender = self._senders.get(device_id)
-        return sender.highwater if sender else 0
+        return sender.standing.highwater if sender else 0
 
     def bytes_sent(self) -> int:
         """Of all messages that the present senders have delivered."""
@@ -160,7 +160,7 @@ class DeliveryService(Service):
         """Whether the backend takes messages of some device at least, as far as anybody has tried."""
         if self._breaker.is_open:
             return False
-        errors = [sender.status().last_error for sender in self._senders.values()]
+        errors = [sender.standing.last_error for sender in self._senders.values()]
         return not errors or not all(errors)
 
     def ledger(self, origin: Origin) -> Ledger | None:
@@ -170,11 +170,11 @@ class DeliveryService(Service):
     def check(self) -> Check:
         """The check ``delivery``: failing while any device's delivery is."""
         senders, now = self._senders.values(), self._reactor.seconds()
-        problems = [problem for problem in (sender.problem(now) for sender in senders) if problem]
+        problems = [problem for problem in (sender.standing.problem(now) for sender in senders) if problem]
         if problems:
             detail = f"{len(problems)} of {len(senders)} devices: {problems[0]}"
             return Check(name="delivery", status="failing", detail=detail)
-        waiting = sum(sender.queued for sender in senders)
+        waiting = sum(sender.standing.queued for sender in senders)
         return Check(name="delivery", status="ok", detail=f"{waiting} messages of {len(senders)} devices wait")
 
     def _new_origin(self, device_id: int, ledger: Ledger) -> Origin:

@@ -174,7 +174,7 @@ def test_tables_are_bounded() -> None:
     assert (len(options.samplers), min(options.samplers), options.dropped, room.used) == (MAX_SAMPLERS, 5, 5, 256)
     tight = DomainOptions(OptionRoom(most=2), Notices(), "domain 1")
     for vrf in range(5):
-        tight.put_vrf(vrf, ("name", ""))
+        tight.put_names("vrfs", vrf, ("name", ""))
     assert (sorted(tight.vrfs), tight.dropped) == ([0, 1], 3)
 
 

@@ -127,7 +127,7 @@ def test_in_trouble_the_disk_keeps_all_but_the_newest() -> None:
     sending.submit(b"10", b"11")
     released = custody.errand(float("-inf")).released
     assert [place.offset for place in released] == [1, 2, 3, 4, 5, 6]
-    assert sending.sender.status().queue_length == 6
+    assert sending.sender.standing.status().queue_length == 6
     sending.clock.advance(1.0)
     assert sending.sent == [b"0", b"0", b"7", b"8", b"9", b"10", b"11"]
 
@@ -136,6 +136,6 @@ def test_what_the_disk_has_not_got_stays_in_memory() -> None:
     """Nothing is given up for the sake of order."""
     sending = Sending(status(503), otherwise=GOOD, keeper=Custody())
     sending.submit(*(b"%d" % number for number in range(12)))
-    assert sending.sender.status().queue_length == 12
+    assert sending.sender.standing.status().queue_length == 12
     sending.clock.advance(1.0)
     assert len(sending.sent) == 13

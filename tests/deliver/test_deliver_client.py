@@ -68,7 +68,7 @@ def test_backend_that_asks_for_time_gets_it() -> None:
     """Retry-After comes on top of the jittered wait, so that not all agents return in the same second."""
     sending = Sending(status(503, retry_after="30"), GOOD)
     sending.submit(b"1")
-    assert sending.sender.status().retry_in_ms == 31_000
+    assert sending.sender.standing.status().retry_in_ms == 31_000
     sending.clock.advance(30.9)
     assert len(sending.sent) == 1
     sending.clock.advance(0.1)
@@ -80,14 +80,14 @@ def test_refused_credentials_hold_everything_with_one_probe_a_minute(code: int) 
     """Nothing is lost, the check fails at once, and the day somebody corrects the account all arrives."""
     sending = Sending(status(code), status(code), otherwise=GOOD)
     sending.submit(b"1", b"2")
-    assert "check -api_email" in sending.sender.status().problem
+    assert "check -api_email" in sending.sender.standing.status().problem
     sending.clock.advance(59.9)
     assert len(sending.sent) == 1
     sending.clock.advance(0.1)
     assert len(sending.sent) == 2
     sending.clock.advance(60)
     assert sending.sent[2:] == [b"1", b"2"]
-    assert (sending.ledger.records_forwarded, sending.sender.status().problem) == (20, "")
+    assert (sending.ledger.records_forwarded, sending.sender.standing.status().problem) == (20, "")
 
 
 @pytest.mark.parametrize("code", [400, 404, 422])
@@ -112,7 +112,7 @@ def test_a_refusal_that_passes_loses_nothing() -> None:
     """The backend's fault is mended within ten minutes."""
     sending = Sending(status(404), GOOD)
     sending.submit(b"1")
-    assert sending.sender.status().queue_length == 1
+    assert sending.sender.standing.status().queue_length == 1
     sending.clock.advance(300)
     assert (sending.ledger.records_forwarded, sending.letters.kept) == (10, [])
 
@@ -130,7 +130,7 @@ def test_a_message_that_is_too_large_goes_in_halves() -> None:
     ledger = sending.ledger
     assert (ledger.records_forwarded, ledger.records_in_flight, ledger.balanced()) == (8, 0, True)
     assert (ledger.messages_split, ledger.messages_sent, ledger.dead_letters) == (1, 2, 0)
-    assert sending.sender.status().problem == ""
+    assert sending.sender.standing.status().problem == ""
 
 
 def test_a_flow_that_is_too_large_alone_is_set_aside_and_the_others_arrive() -> None:
@@ -226,7 +226,7 @@ def test_backend_that_refuses_every_message_makes_the_check_fail() -> None:
     """A wrong -flow_url is told by the health check although nothing waits."""
     sending = Sending(otherwise=status(404))
     sending.submit(*[b"x"] * 5)
-    assert "check -region, -api and -flow_url" in sending.sender.status().problem
+    assert "check -region, -api and -flow_url" in sending.sender.standing.status().problem
 
 
 def test_full_queue_drops_the_oldest_waiting_message() -> None:
@@ -235,7 +235,7 @@ def test_full_queue_drops_the_oldest_waiting_message() -> None:
     sending = Sending(first, otherwise=GOOD, max_messages=3)
     sending.submit(b"1", b"2", b"3", b"4", b"5")
     assert (sending.ledger.records_dropped["queue_full"], sending.ledger.balanced()) == (20, True)
-    seen = sending.sender.status()
+    seen = sending.sender.standing.status()
     assert (seen.queue_length, seen.queue_highwater, seen.queue_bytes) == (3, 3, 3)
     first.callback(HttpAnswer(status=200))
     assert sending.sent == [b"1", b"4", b"5"]
@@ -256,17 +256,17 @@ def test_new_name_is_used_from_the_next_attempt_on() -> None:
 def test_status_tells_what_happens() -> None:
     """What the pages show of an endpoint, before, during and after trouble."""
     sending = Sending(status(503), UpstreamError("flow.example.com refused the connection"), GOOD)
-    assert (sending.sender.status().connected, sending.sender.status().last_status) == (False, 0)
+    assert (sending.sender.standing.status().connected, sending.sender.standing.status().last_status) == (False, 0)
     sending.submit(b"1")
-    seen = sending.sender.status()
+    seen = sending.sender.standing.status()
     assert (seen.connected, seen.last_status, seen.last_error) == (True, 503, "the backend answered 503")
     assert (seen.retry_in_ms, seen.queue_length, seen.queue_bytes) == (1000, 1, 1)
     sending.clock.advance(1)
-    seen = sending.sender.status()
+    seen = sending.sender.standing.status()
     assert (seen.connected, seen.last_error) == (False, "flow.example.com refused the connection")
     assert seen.oldest_ms == 1000
     sending.clock.advance(2)
-    seen = sending.sender.status()
+    seen = sending.sender.standing.status()
     assert (seen.connected, seen.last_status, seen.last_error, seen.retry_in_ms) == (True, 200, "", 0)
     assert seen.queue_length == 0
 
@@ -358,7 +358,7 @@ def test_bug_in_a_session_is_logged_and_does_not_lose_the_message() -> None:
     with capturedLogs() as events:
         sending.submit(b"1")
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
-    assert (sending.ledger.records_in_flight, sending.sender.status().last_error) == (
+    assert (sending.ledger.records_in_flight, sending.sender.standing.status().last_error) == (
         10,
         "internal error: ZeroDivisionError",
     )

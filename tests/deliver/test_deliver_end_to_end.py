@@ -122,7 +122,7 @@ async def test_stop_against_an_untrusted_backend_ends_in_time_and_counts(tmp_pat
     sender = delivery.sender(Device(device_id=7, company_id=1, name="edge"), ledger)
     sender.submit(Message(b"x", 5, 0.0))
     await sender.drain(0.5)
-    assert "its authority is not trusted here" in sender.status().last_error
+    assert "its authority is not trusted here" in sender.standing.status().last_error
     assert (intake.posts, ledger.records_dropped["shutdown"], ledger.balanced()) == ([], 5, True)
     await stop(delivery, port)
 

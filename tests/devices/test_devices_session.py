@@ -57,5 +57,5 @@ def test_changes_count_templates_and_option_rows() -> None:
     before = session.changes()
     walk(shape, session.templates, NOW_NS)
     assert session.changes() == before
-    session.templates.store.domains[9, 1].put_vrf(1, ("RED", ""))
+    session.templates.store.domains[9, 1].put_names("vrfs", 1, ("RED", ""))
     assert session.changes() == before + 1

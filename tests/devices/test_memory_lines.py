@@ -39,9 +39,9 @@ def taught() -> ExporterSession:
     tables.put_explicit(Sampler(7.5, "core", "random", float(NOW)))
     tables.put_selection(12, (3, 3))
     tables.put_interface_rate(4, 20.0)
-    tables.put_interface(4, ("Gi0/4", "über"))
-    tables.put_application(50331728, ("http", ""))
-    tables.put_vrf(0, ("RED", ""))
+    tables.put_names("interfaces", 4, ("Gi0/4", "über"))
+    tables.put_names("applications", 50331728, ("http", ""))
+    tables.put_names("vrfs", 0, ("RED", ""))
     session.templates.begin(5001, float(NOW) + 1)
     walk(v9(a_set(0, template(256, (1, 4), (8, 4)))), session.templates, NOW_NS)
     return session

@@ -152,7 +152,7 @@ def much() -> ExporterSession:
     """A session whose state is too much for one go."""
     session = taught()
     for index in range(4_000):
-        session.templates.store.domains[9, 1].put_application(index, (f"application {index}", "of many"))
+        session.templates.store.domains[9, 1].put_names("applications", index, (f"application {index}", "of many"))
     return session
 
 

@@ -102,7 +102,7 @@ def test_the_page_shows_all_of_it() -> None:
     session = taught()
     session.templates.begin(5000, NOW + 2.0)
     session.templates.begin(5001, NOW + 3.0)
-    session.templates.store.domains[9, 1].put_vrf(5, ("<script>", ""))
+    session.templates.store.domains[9, 1].put_names("vrfs", 5, ("<script>", ""))
     html = page(status_of(session, ["the rate changed"]))
     for text in ("the rate changed", "Gi0/4", "http", "1:7.5", "two routers", "&lt;script&gt;"):
         assert text in html

@@ -30,8 +30,6 @@ from kproxy_tw.decode.optiondata.selection import Selectors, selection_of, selec
 
 MAX_SAMPLERS = MAX_SELECTIONS = 256
 MAX_INTERFACES = 4096
-MAX_APPLICATIONS = 4096
-MAX_VRFS = 1024
 """Most rows of each table of a domain; the one told longest ago makes room."""
 
 MAX_NAME = 64
@@ -56,6 +54,8 @@ Names = tuple[str, str]
 """Name and description."""
 
 NameTable = Literal["interfaces", "applications", "vrfs"]
+
+MAX_NAMES: Mapping[NameTable, int] = {"interfaces": MAX_INTERFACES, "applications": 4096, "vrfs": 1024}
 
 Tell = Callable[[str, str, str], None]
 """Told of a change that people should see: kind, what it is about, text."""
@@ -202,7 +202,7 @@ class DomainOptions:
 
     def names(self, table: NameTable) -> Mapping[int, Names]:
         """One of the tables of names."""
-        own = {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}[table]
+        own = self._name_tables()[table]
         whole = self._of_exporter()
         return whole.names(table) if whole is not None and not own else own
 
@@ -271,23 +271,18 @@ class DomainOptions:
             if before is not None:
                 _tell_change(self._tell, f"interface {index} of {self._label}", before, rate)
 
-    def put_interface(self, index: int, names: Names) -> None:
-        """Know the names of an interface."""
-        self._put(self.interfaces, index, names, MAX_INTERFACES)
-
-    def put_application(self, application_id: int, names: Names) -> None:
-        """Know the names of an application."""
-        self._put(self.applications, application_id, names, MAX_APPLICATIONS)
-
-    def put_vrf(self, vrf_id: int, names: Names) -> None:
-        """Know the name of a VRF."""
-        self._put(self.vrfs, vrf_id, names, MAX_VRFS)
+    def put_names(self, table: NameTable, key: int, names: Names) -> None:
+        """Know the names of an interface, an application or a VRF."""
+        self._put(self._name_tables()[table], key, names, MAX_NAMES[table])
 
     def put_exporter(self, name: str, value: str) -> None:
         """Know something of the exporter itself."""
         if self.exporter.get(name) != value:
             self.exporter[name] = value
             self.changes += 1
+
+    def _name_tables(self) -> dict[NameTable, dict[int, Names]]:
+        return {"interfaces": self.interfaces, "applications": self.applications, "vrfs": self.vrfs}
 
     def _sampling(self, values: OptionValues, now: float) -> None:
         selection = selection_of(values)
@@ -310,14 +305,14 @@ class DomainOptions:
         if has(values, INTERFACE_NAME) or has(values, INTERFACE_DESCRIPTION):
             index = number(values, INGRESS_INTERFACE) or number(values, EGRESS_INTERFACE) or _interface_scope(values)
             name = text(values, INTERFACE_NAME, MAX_NAME)
-            self.put_interface(index, (name, text(values, INTERFACE_DESCRIPTION, MAX_DESCRIPTION)))
+            self.put_names("interfaces", index, (name, text(values, INTERFACE_DESCRIPTION, MAX_DESCRIPTION)))
         if has(values, APPLICATION_ID) and has(values, APPLICATION_NAME):
             name = text(values, APPLICATION_NAME, MAX_NAME)
             described = text(values, APPLICATION_DESCRIPTION, MAX_DESCRIPTION)
-            self.put_application(number(values, APPLICATION_ID), (name, described))
+            self.put_names("applications", number(values, APPLICATION_ID), (name, described))
         if has(values, VRF_NAME):
             vrf = number(values, INGRESS_VRF) or number(values, EGRESS_VRF)
-            self.put_vrf(vrf, (text(values, VRF_NAME, MAX_NAME), ""))
+            self.put_names("vrfs", vrf, (text(values, VRF_NAME, MAX_NAME), ""))
 
     def _exporter(self, values: OptionValues) -> None:
         for element, size, name in ((EXPORTER_IPV4, 4, "IPv4Address"), (EXPORTER_IPV6, 16, "IPv6Address")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from kproxy_tw.decode.optiondata.domain import DomainOptions, Names
@@ -107,9 +108,9 @@ def _fill(options: DomainOptions, saved: SavedDomain) -> Iterator[None]:
     yield from _put(options.samplers, saved.samplers, options.put_sampler)
     yield from _put(options.selections, saved.selections, options.put_selection)
     yield from _put(options.interface_rates, saved.interface_rates, options.put_interface_rate)
-    yield from _put(options.interfaces, _pairs(saved.interfaces), options.put_interface)
-    yield from _put(options.applications, _pairs(saved.applications), options.put_application)
-    yield from _put(options.vrfs, _pairs(saved.vrfs), options.put_vrf)
+    yield from _put(options.interfaces, _pairs(saved.interfaces), partial(options.put_names, "interfaces"))
+    yield from _put(options.applications, _pairs(saved.applications), partial(options.put_names, "applications"))
+    yield from _put(options.vrfs, _pairs(saved.vrfs), partial(options.put_names, "vrfs"))
 
 
 def _put(known: dict[int, T], saved: Iterable[tuple[int, T]], put: Callable[[int, T], None]) -> Iterator[None]:
