@@ -106,6 +106,14 @@ def test_lintian_finds_nothing_in_the_small_packages(debs: Path) -> None:
     assert roots.run("lintian", "--fail-on", "warning,error", "--allow-root", *files) == ""
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_an_upgrade_stops_nothing_before_the_files_are_there(debs: Path, tmp_path: Path, name: str) -> None:
+    """debhelper's default is to stop services and sockets first; then nobody would keep the datagrams meanwhile."""
+    roots.run("dpkg-deb", "-e", str(roots.package(debs, name)), str(tmp_path / "scripts"))
+    assert not (tmp_path / "scripts/preinst").exists()
+    assert "deb-systemd-invoke restart" in (tmp_path / "scripts/postinst").read_text()
+
+
 def test_unfilled_settings_say_what_to_do(root: Path, tmp_path: Path) -> None:
     """No file, then the sample as it is: one line each, and the status after which systemd does not try again."""
     log = tmp_path / "log"

@@ -25,7 +25,7 @@ from tests.packaging.booted import Booted, need_systemd
 from tests.packaging.units import eventually
 
 TOOLS = ("debootstrap", "dh_virtualenv", "dpkg-buildpackage", "nsenter", "unshare")
-SUITES = [roots.SUITE, pytest.param("trixie", marks=LONG)]
+SUITES = (roots.SUITE, "trixie")
 NAMES = re.compile("kproxy|kbgp|kcollect|kentik")
 
 FLOW, HEALTH, COLLECTOR, BGP_STATUS = 9995, 9996, 20080, 20920
@@ -48,6 +48,7 @@ sed -i -e 's/XXX_FILL_ME_IN/{TOKEN}/' -e 's/foo@example.com/you@example.net/' "$
 """
 
 pytestmark = [
+    LONG,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(any(shutil.which(tool) is None for tool in TOOLS), reason=f"needs {', '.join(TOOLS)}"),
 ]
@@ -143,7 +144,6 @@ def documented(heading: str) -> list[str]:
     return [line.partition("  #")[0].strip() for line in block[1].splitlines() if line.strip()]
 
 
-@LONG
 def test_packages_of_another_release_say_so(machine: Machine, suite: str, debs: Path) -> None:
     """Those of Debian 12 do not install on 13, and the reason is in apt's answer."""
     if suite == roots.SUITE:
@@ -225,7 +225,6 @@ def version(packages: Path) -> str:
     return roots.package(packages, "kproxy").name.split("_")[1]
 
 
-@LONG
 def test_watchdog_and_reload(machine: Machine) -> None:
     """A kproxy that hangs is ended and started again; certificates are read again without a restart."""
     before = machine.show("kproxy", "MainPID")

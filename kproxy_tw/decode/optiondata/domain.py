@@ -223,7 +223,7 @@ class DomainOptions:
     @property
     def rows(self) -> int:
         """Rows of all tables."""
-        return sum(len(table) for table in self._tables())
+        return sum(len(table) for table in _tables(self))
 
     def learn(self, values: OptionValues, now: float) -> None:
         """Take in one options record. ``now``: seconds since 1970."""
@@ -234,7 +234,7 @@ class DomainOptions:
 
     def clear(self) -> None:
         """Forget everything and give the room back."""
-        for table in self._tables():
+        for table in _tables(self):
             self._room.used -= len(table)
             table.clear()
         self.explicit, self._stale = None, True
@@ -344,8 +344,18 @@ class DomainOptions:
         self.changes += 1
         return True
 
-    def _tables(self) -> tuple[dict[int, Sampler] | dict[int, Selectors] | dict[int, Names] | dict[int, float], ...]:
-        return (self.samplers, self.selections, self.interface_rates, self.interfaces, self.applications, self.vrfs)
+
+def _tables(
+    options: DomainOptions,
+) -> tuple[dict[int, Sampler] | dict[int, Selectors] | dict[int, Names] | dict[int, float], ...]:
+    return (
+        options.samplers,
+        options.selections,
+        options.interface_rates,
+        options.interfaces,
+        options.applications,
+        options.vrfs,
+    )
 
 
 def _tell_change(tell: Tell, subject: str, before: float, after: float) -> None:
