@@ -48,6 +48,7 @@ class Fault:
     :ivar name: what is done.
     :ivar criterion: what must hold.
     :ivar shorter: does less of it, for a quick look at everything.
+    :ivar long: takes a minute and more even so: begun before the others.
     """
 
     number: str
@@ -55,6 +56,7 @@ class Fault:
     criterion: str
     run: Run
     shorter: Run | None = None
+    long: bool = False
 
     @property
     def shortened(self) -> Fault:
@@ -138,8 +140,9 @@ def table(faults: Sequence[Fault], seeds: Sequence[int], say: Callable[[str], No
     :param at_once: so many of them are done at the same time.
     """
     rows = [Row(fault) for fault in faults]
+    in_turn = sorted(rows, key=lambda row: not row.fault.long)
     with ThreadPoolExecutor(at_once) as pool:
-        tries = {pool.submit(_in_own_process, row.fault, seed): row for seed in seeds for row in rows}
+        tries = {pool.submit(_in_own_process, row.fault, seed): row for seed in seeds for row in in_turn}
         for one in as_completed(tries):
             _tell(tries[one], one.result(), say)
     say(f"\n{'':<5}{'fault':<58}{'seeds':>6}  survived")

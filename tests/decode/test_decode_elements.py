@@ -31,7 +31,7 @@ SPELLED_OTHERWISE = {"213", "214", "215"}
 DERIVED = (
     {"time", "start_time", "boot_time", "duration_ms", "duration_us", "frame_kind", "frame_bytes", "ip_bytes"}
     | {"sampling_interval", "sampling_packets", "sampling_space", "sampling_size", "sampling_population"}
-    | {"sampler_id", "sampler_random_interval", "application_id", "ingress_vrf", "egress_vrf"}
+    | {"selection", "sampler_id", "sampler_random_interval", "application_id", "ingress_vrf", "egress_vrf"}
     | {f"{side}_{what}" for side in ("initiator", "responder") for what in ("bytes", "pkts")}
     | {f"icmp{version}{part}" for version in "46" for part in ("", "_type", "_code")}
     | {*PACKETS, *EXPORTERS}
