@@ -1,9 +1,8 @@
 """The pages with a thousand devices: cost and size of the first page, cost of an open one, and how long others wait.
 
 In one process, without sockets: everything from the devices' books to the bytes of the answer is the daemon's own.
-Costs are processor time. How long others wait is told twice, alone and while pages are made: as the lateness of a
-timer, which other programs on the machine make worse, and as the processor time that this process uses up from one turn
-of the reactor to the next.
+Costs are processor time. How long others wait is the lateness of a timer, alone and while pages are made; other programs
+on the machine make it worse.
 """
 
 from __future__ import annotations
@@ -103,27 +102,6 @@ class Lateness:
         self._call.cancel()
 
 
-class Turns:
-    """Turns of the reactor, one after the other, each by what the whole process used up meanwhile."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self.seconds: list[float] = []
-        self._before = time.process_time()
-        self._call = reactor.callLater(0, self._came)
-
-    def _came(self) -> None:
-        now = time.process_time()
-        self.seconds.append(now - self._before)
-        self._before = now
-        self._call = self._reactor.callLater(0, self._came)
-
-    def stop(self) -> list[float]:
-        """What was noted."""
-        self._call.cancel()
-        return self.seconds
-
-
 async def measured(reactor: Any, found: dict[str, Any]) -> None:
     """Make pages, and events, while the timer runs."""
     # Imported here, like the assembly: what these need would install another reactor.
@@ -160,13 +138,6 @@ async def measured(reactor: Any, found: dict[str, Any]) -> None:
         found["rendering"] = timer.take()
         found["event"] = [(await stream()).cost_seconds for _ in range(PAGES)]
         timer.stop()
-        turns = Turns(reactor)
-        await _wait(reactor, ALONE_SECONDS)
-        found["turns alone"] = turns.stop()
-        turns = Turns(reactor)
-        for _ in range(PAGES):
-            await run(html)
-        found["turns"] = turns.stop()
 
 
 async def _wait(reactor: Any, seconds: float) -> None:
@@ -200,9 +171,6 @@ def report() -> Iterator[str]:
     yield f"{'its live parts':<28}{np.median(events):>8.1f}{events.max():>8.1f}"
     yield "a timer of 2 ms is late by, in ms: median, 99 %, most"
     for label, key in (("alone", "alone"), ("while pages are made", "rendering")):
-        yield _line(label, found[key])
-    yield "a turn of the reactor uses up, in ms of the process's own time: median, 99 %, most"
-    for label, key in (("alone", "turns alone"), ("while pages are made", "turns")):
         yield _line(label, found[key])
 
 
