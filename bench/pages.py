@@ -1,8 +1,8 @@
 """The pages with a thousand devices: cost and size of the first page, cost of an open one, and how long others wait.
 
 In one process, without sockets: everything from the devices' books to the bytes of the answer is the daemon's own.
-Costs are processor time. How long others wait is the lateness of a timer, alone and while pages are made; other programs
-on the machine make it worse.
+Costs are processor time. How long others wait is the lateness of a timer, alone and while pages are made; other
+programs on the machine make it worse.
 """
 
 from __future__ import annotations
