@@ -73,6 +73,7 @@ setup(
             "playwright>=1.49",
             "pysmi>=1.6",  # snmpsim imports it, and does not say that it needs it
             "pytest>=8.2",
+            "pytest-rerunfailures>=15.0",
             "pytest-twisted>=1.14.3",
             "pytest-xdist>=3.6",
             "snmpsim>=1.2.2",

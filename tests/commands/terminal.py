@@ -30,12 +30,12 @@ class Terminal:
         return done.stdout
 
     def wait(self, pattern: str) -> str:
-        """The screen, once it has what is looked for."""
+        """The first screen that has what is looked for. A program may draw in parts: name all that is to be there."""
         until = time.monotonic() + SECONDS
-        while not re.search(pattern, self.text()):
-            assert time.monotonic() < until, self.text()
+        while not re.search(pattern, text := self.text()):
+            assert time.monotonic() < until, text
             time.sleep(0.1)
-        return self.text()
+        return text
 
     def gone(self) -> bool:
         """Whether the program has ended, and its terminal with it."""

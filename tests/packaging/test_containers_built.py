@@ -47,6 +47,8 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(None in (shutil.which("podman"), shutil.which("runc")), reason="needs podman and runc"),
 ]
+LIMIT = 4096
+"""Open files, and processes, of a container: less than any machine allows."""
 
 
 class Engine:
@@ -81,9 +83,10 @@ class Engine:
         variables = ("-e", "KENTIK_API_EMAIL", "-e", "KENTIK_API_TOKEN")
         volume = () if name == "kbgp" else ("-v", f"{name}:/var/lib/{name}")
         # Without systemd podman has no timer (the tests ask for the health themselves); in a container, no right to
-        # raise limits.
-        host = ("--name", name, "-d", "--net=host", "--health-interval=disable", "--ulimit=host")
-        self.run("run", *host, *variables, *volume, *options, f"kproxy_tw/{name}", *flags, inside=True)
+        # raise limits, as its defaults do.
+        host = ("--name", name, "-d", "--net=host", "--health-interval=disable")
+        limits = [f"--ulimit={kind}={LIMIT}:{LIMIT}" for kind in ("nofile", "nproc")]
+        self.run("run", *host, *limits, *variables, *volume, *options, f"kproxy_tw/{name}", *flags, inside=True)
 
     def is_healthy(self, name: str) -> bool:
         """Ask a container by its own ``HEALTHCHECK``."""
