@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """``malloc.h``: names that :mod:`ctypes` cannot know."""
 
 LARGEST_KEPT = 32 << 20
@@ -24,3 +24,4 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
+        mallopt(M_ARENA_MAX, 1)
