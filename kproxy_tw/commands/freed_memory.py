@@ -13,15 +13,20 @@ LARGEST_KEPT = 32 << 20
 MOST_KEPT = 64 << 20
 """Bytes at the end of a heap that are kept."""
 
+HEAPS = 1
+"""Heaps for all threads. What one thread frees another one needs: with a heap each, each keeps what it once needed most,
+in pieces. Threads wait for the interpreter lock anyway when they ask for memory."""
+
 
 def keep_freed_memory() -> None:
     """Keep freed blocks for the next second's instead of giving them back to the kernel.
 
     Each second needs the same blocks of some megabytes again, and a page that comes fresh from the kernel costs more
-    than all that is done with it. Where the C library is not glibc, nothing happens.
+    than all that is done with it. To be called before there are threads. Where the C library is not glibc, nothing
+    happens.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
-        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_ARENA_MAX, HEAPS)
