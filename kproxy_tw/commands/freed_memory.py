@@ -14,8 +14,8 @@ MOST_KEPT = 64 << 20
 """Bytes at the end of a heap that are kept."""
 
 HEAPS = 1
-"""Heaps for all threads. What one thread frees another one needs: with a heap each, each keeps what it once needed most,
-in pieces. Threads wait for the interpreter lock anyway when they ask for memory."""
+"""Heaps for all threads. What one thread frees another one needs: with a heap each, each keeps, in pieces, what it once
+needed most. Threads have the interpreter lock anyway when they ask for memory."""
 
 
 def keep_freed_memory() -> None:
