@@ -243,7 +243,7 @@ class KproxyAssembly:
             reactor=self._reactor,
             spool=Spool(self._config.state_dir / "spool", limits, wall=time.time),
             max_bytes=limits.max_bytes,
-            inherited=self.inherited.receive,
+            inherited=self.inherited.inherit,
             lost=self._lost,
             books=lambda: Books.of([self.inherited, *self.intake.ledgers()]),
         )
@@ -302,7 +302,7 @@ class KproxyAssembly:
         return self.delivery.ledger(origin) or self.inherited
 
     def _lost(self, lost: Lost) -> None:
-        self._ledger(lost.origin).drop(lost.reason, lost.flows)
+        self._ledger(lost.origin).drop_messages(lost.reason, lost.messages, lost.flows)
 
     def _refresh_service(self) -> RefreshService:
         api = self._config.endpoints.api
@@ -399,7 +399,8 @@ class KproxyAssembly:
         if self.intake.has(pipeline):
             self.delivery.sender(pipeline.device, pipeline.ledger).submit(message)
         else:
-            pipeline.ledger.drop("unregistered", message.flows)
+            pipeline.ledger.create_message()
+            pipeline.ledger.drop_messages("unregistered", 1, message.flows)
 
 
 def kproxy_service(

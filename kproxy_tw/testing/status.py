@@ -95,7 +95,13 @@ NOW = 1_790_000_000.0
 
 def sample_ledger(*, received: int = 1000, sampled_out: int = 0, dropped: int = 0, in_flight: int = 0) -> Ledger:
     """A balanced ledger: what is not sampled out, dropped (``no_template``) or in flight was forwarded."""
-    ledger = Ledger(datagrams_received=received // 20, messages_sent=received // 500, bytes_sent=received * 12)
+    messages = received // 500
+    ledger = Ledger(
+        datagrams_received=received // 20,
+        messages_created=messages,
+        messages_sent=messages,
+        bytes_sent=received * 12,
+    )
     ledger.receive(received)
     ledger.sample_out(sampled_out)
     ledger.drop("no_template", dropped)

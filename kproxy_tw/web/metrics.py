@@ -35,6 +35,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Ledger], int]], ...] = (
     ("records_received", "Flow records found in them.", lambda ledger: ledger.records_received),
     ("sequence_gaps", "Sent by the exporter and never seen here.", lambda ledger: ledger.sequence_gaps),
     ("sequence_seen", "Seen, counted as the exporter's sequence numbers do.", lambda ledger: ledger.sequence_seen),
+    ("messages_created", "Messages made for the backend.", lambda ledger: ledger.messages_created),
     ("bytes_sent", "Bytes of messages sent to the backend.", lambda ledger: ledger.bytes_sent),
 )
 
@@ -101,10 +102,14 @@ def _per_device(ledgers: Mapping[str, Ledger]) -> Iterator[Metric]:
         yield counter
     yield _records(ledgers)
     yield _messages(ledgers)
-    in_flight = GaugeMetricFamily("kproxy_records_in_flight", "Records that have no fate yet.", labels=["device"])
-    for device, ledger in ledgers.items():
-        in_flight.add_metric([device], ledger.records_in_flight)
-    yield in_flight
+    yield _messages_dropped(ledgers)
+    for what in ("records", "messages"):
+        in_flight = GaugeMetricFamily(
+            f"kproxy_{what}_in_flight", f"{what.capitalize()} that have no fate yet.", labels=["device"]
+        )
+        for device, ledger in ledgers.items():
+            in_flight.add_metric([device], getattr(ledger, f"{what}_in_flight"))
+        yield in_flight
 
 
 def _records(ledgers: Mapping[str, Ledger]) -> Metric:
@@ -124,7 +129,16 @@ def _messages(ledgers: Mapping[str, Ledger]) -> Metric:
         messages.add_metric([device, "retried"], ledger.messages_retried)
         messages.add_metric([device, "split"], ledger.messages_split)
         messages.add_metric([device, "dead_letter"], ledger.dead_letters)
+        messages.add_metric([device, "dropped"], ledger.messages_dropped.total())
     return messages
+
+
+def _messages_dropped(ledgers: Mapping[str, Ledger]) -> Metric:
+    dropped = CounterMetricFamily("kproxy_messages_dropped", "Messages dropped.", labels=["device", "reason"])
+    for device, ledger in ledgers.items():
+        for reason, count in ledger.messages_dropped.items():
+            dropped.add_metric([device, reason], count)
+    return dropped
 
 
 def _process(daemon: DaemonStatus) -> Iterator[Metric]:

@@ -208,10 +208,10 @@ def test_a_start_reads_nothing_of_the_backlog(tmp_path: Path, monkeypatch: pytes
     assert again.take(1 << 20) == ([], [])
     new = places(again.append([record(99)])[0])
     assert again.take_stock()
-    assert 0 < again.inherited_flows < sum(number % 7 + 1 for number in range(16))
+    assert 0 < again.inherited.flows < sum(number % 7 + 1 for number in range(16))
     while again.take_stock():
         pass
-    assert again.inherited_flows == sum(number % 7 + 1 for number in range(16))
+    assert again.inherited.flows == sum(number % 7 + 1 for number in range(16))
     assert [each.batch.sequence for each in everything(again)] == list(range(16))
     again.release(new)
     assert [each.batch.sequence for each in everything(again)] == [99]
@@ -230,7 +230,7 @@ def test_what_must_give_way_unread_is_counted(tmp_path: Path) -> None:
     assert gone > 0
     while again.take_stock():
         pass
-    assert again.inherited_flows == sum(number % 7 + 1 for number in range(50))
+    assert again.inherited.flows == sum(number % 7 + 1 for number in range(50))
     assert [each.batch.sequence for each in everything(again)] == list(range(gone, 50))
 
 
@@ -271,6 +271,22 @@ def test_what_gave_way_before_a_failed_write_is_told_with_the_next(
     assert left < 50
     _found, lost = spool.append([record(200)])
     assert sum(each.messages for each in lost) == 50 - left
+
+
+def test_what_is_out_when_its_segment_gives_way_is_lost_only_if_nobody_delivers_it(tmp_path: Path) -> None:
+    """The first three are with a sender when the disk lets them go: it delivers two, and gives up one."""
+    spool = opened(tmp_path)
+    held = places(spool.append([record(number) for number in range(3)])[0])
+    told: list[Lost] = []
+    for number in range(3, 100):
+        found, lost = spool.append([record(number)])
+        told += [*lost, *spool.release(places(found))]
+    left = spool.status().messages
+    assert sum(each.messages for each in told) == 100 - 3 - left
+    spool.done(held[:2])
+    assert spool.release(held) == [Lost((INSTANCE, 1), 1, 2 % 7 + 1, "spool_full")]
+    assert spool.release(held) == []
+    assert spool.status().messages == left
 
 
 def test_old_segments_expire(tmp_path: Path) -> None:

@@ -51,6 +51,14 @@ class Lost:
 
 
 @attrs.frozen
+class Stock:
+    """Messages, and the flows in them."""
+
+    messages: int
+    flows: int
+
+
+@attrs.frozen
 class SpoolStatus:
     """What waits. ``bytes``: on the disk; ``oldest_ms``: when the oldest was made, milliseconds since 1970, 0: none."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kproxy_tw.crashpoints import crash_point
-from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
+from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus, Stock
 from kproxy_tw.deliver.spool.record import Header
 from kproxy_tw.deliver.spool.segment import SUFFIX, UNNAMED_SUFFIX, Place, Segment, Waiting
 from kproxy_tw.errors import ConfigError, MalformedInput
@@ -69,16 +69,17 @@ class Shelf:
         """Segments that were there at the start and were not read yet."""
         return len(self._unread)
 
-    def read_one(self) -> int | None:
+    def read_one(self) -> Stock | None:
         """Take stock of the oldest segment that was there at the start and was not read yet.
 
-        :return: flows that wait in it; ``None`` when all are read.
+        :return: what waits in it; ``None`` when all are read.
         """
         if not self._unread:
             return None
         segment = self._unread.popleft()
         self.damaged += segment.take_stock()
-        return sum(each.flows for each in segment.waiting.values())
+        waiting = segment.waiting.values()
+        return Stock(sum(each.messages for each in waiting), sum(each.flows for each in waiting))
 
     def close(self) -> None:
         """Leave everything as it is for the next start."""
