@@ -34,6 +34,7 @@ RECORD_DROP_REASONS = (
     "egress",
     "queue_full",
     "spool_full",
+    "spool_expired",
     "spool_corrupt",
     "rejected",
     "encode",
@@ -44,7 +45,7 @@ RECORD_DROP_REASONS = (
 DATAGRAM_DROP_REASONS = ("malformed", "unregistered", "unknown_version")
 """Every reason for which a whole datagram may be dropped."""
 
-MESSAGE_DROP_REASONS = ("unregistered", "queue_full", "spool_full", "spool_corrupt", "shutdown")
+MESSAGE_DROP_REASONS = ("unregistered", "queue_full", "spool_full", "spool_expired", "spool_corrupt", "shutdown")
 """Every reason for which a message may be dropped, with the records in it."""
 
 

@@ -53,17 +53,18 @@ class Disk:
     """A spool in a directory and a backlog that delivers from it to a script."""
 
     def __init__(self, directory: Path, *script: Line, otherwise: Line = GOOD, **limits: Any) -> None:
+        self.wall = 1e9
         self.ledger, self.live, self.lost = Ledger(), Live(), list[Lost]()
         self.letters = Letters()
         self.session = RecordingSession(script, otherwise=otherwise)
         self.spool = SpoolService(
             reactor=reactor,
-            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: 1e9),
+            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: self.wall),
             max_bytes=1 << 30,
             inherited=self.ledger.inherit,
             lost=self._lose,
             books=lambda: Books(self.ledger.records_received, self.ledger.records_in_flight),
-            wall=lambda: 1e9,
+            wall=lambda: self.wall,
         )
         self.backlog = BacklogService(
             reactor=reactor,
@@ -299,3 +300,19 @@ async def test_a_full_spool_counts_what_gives_way(tmp_path: Path) -> None:
     assert disk.ledger.records_dropped["spool_full"] > 0
     assert 3 * disk.ledger.messages_dropped["spool_full"] == disk.ledger.records_dropped["spool_full"]
     assert disk.ledger.messages_in_flight == disk.spool.waiting().messages
+
+
+@pytest_twisted.ensureDeferred
+async def test_messages_that_are_too_old_are_counted_as_such(tmp_path: Path) -> None:
+    """Three of an hour ago, in files of their own: the last file stays, for what comes next may be in it."""
+    disk = Disk(tmp_path, max_bytes=1 << 20, segment_bytes=50, max_age_seconds=1800)
+    disk.spool.startService()
+    for number in (1, 2, 3):
+        disk.give_up(number)
+        await disk.until(lambda: disk.spool.waiting().messages == number)  # noqa: B023
+    disk.wall += 3600
+    disk.give_up(4)
+    await disk.until(lambda: disk.ledger.messages_dropped["spool_expired"] == 2)
+    assert (disk.ledger.records_dropped["spool_expired"], disk.ledger.records_dropped["spool_full"]) == (6, 0)
+    await disk.stop()
+    assert (disk.ledger.balanced(), disk.ledger.messages_in_flight) == (True, 2)

@@ -300,6 +300,7 @@ def test_old_segments_expire(tmp_path: Path) -> None:
     now[0] += 3601
     _found, lost = spool.append([record(6)])
     assert sum(each.messages for each in lost) == 4
+    assert {each.reason for each in lost} == {"spool_expired"}
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ class Spool:
                 return False
             while self._shelf.unread:  # nothing may be dropped that is not known
                 self.take_stock()
-            lost += self._drop(next(iter(self._shelf)))
+            lost += self._drop(next(iter(self._shelf)), "spool_full")
         usage = self._usage(self._shelf.directory)
         return usage.free - size >= limits.floor(usage.total)
 
@@ -248,18 +248,18 @@ class Spool:
             for segment, behind in pairwise(self._shelf):
                 if not 0 < behind.oldest_ms < limit:
                     break
-                lost += self._drop(segment)
+                lost += self._drop(segment, "spool_expired")
         return lost
 
-    def _drop(self, segment: Segment) -> list[Lost]:
+    def _drop(self, segment: Segment, reason: str) -> list[Lost]:
         """Delete a segment; what of it is out may still arrive, or be given up later; the rest is lost."""
         for place in [place for place in self._out if place.segment == segment.number]:
             header = self._out.pop(place)
             segment.waiting[header.batch.origin].add(header, -1)
-            self._gone[place] = Lost(header.batch.origin, 1, header.flows, "spool_full")
+            self._gone[place] = Lost(header.batch.origin, 1, header.flows, reason)
         self._shelf.remove(segment)
         return [
-            Lost(origin, each.messages, each.flows, "spool_full")
+            Lost(origin, each.messages, each.flows, reason)
             for origin, each in segment.waiting.items()
             if each.messages
         ]
