@@ -229,16 +229,22 @@ class DeviceSender:
                 self._breaker.worked()
                 await self._settle(message, outcome)
                 return True
-            self._breaker.failed(self._reactor.seconds())
+            self._breaker.failed(self._reactor.seconds(), refused=outcome.fate is Fate.HOLD)
             if not patient:
                 self._one_is_enough = True
                 self.ledger.messages_retried += 1
                 return False
             self._note(outcome)
-            hold = self._config.hold_seconds
-            if not await self._pause.wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
+            if not await self._pause.wait(self._wait_behind(outcome, backoff)):
                 return False
             self.ledger.messages_retried += 1
+
+    def _wait_behind(self, outcome: Outcome, backoff: Backoff) -> float:
+        """Seconds until the message is tried again."""
+        if outcome.fate is not Fate.HOLD:
+            return outcome.verdict.wait + backoff.next()
+        # While all are held, the next probe is for another device: it may be this one alone that is refused.
+        return self._config.hold_seconds + (backoff.next() if self._breaker.is_open else 0.0)
 
     def _admitted(self) -> bool:
         """Whether an attempt may be made now; at a stop each sender has one, for it may be the last."""

@@ -259,9 +259,7 @@ class Spool:
             self._gone[place] = Lost(header.batch.origin, 1, header.flows, reason)
         self._shelf.remove(segment)
         return [
-            Lost(origin, each.messages, each.flows, reason)
-            for origin, each in segment.waiting.items()
-            if each.messages
+            Lost(origin, each.messages, each.flows, reason) for origin, each in segment.waiting.items() if each.messages
         ]
 
     def _drop_of_device(self, device: int) -> list[Lost]:
