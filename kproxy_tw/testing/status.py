@@ -158,7 +158,7 @@ def sample_daemon(**changes: Any) -> DaemonStatus:
         config={"host": "192.0.2.1", "port": 9995, "api_email": "ops@example.net", "api_token": "***", "dns": ""},
         upstream=(EndpointStatus(url="https://flow.example.net/chf", connected=True, last_status=200),),
         listeners=(ListenerStatus(address="192.0.2.1:9995", receive_buffer=32 << 20, kernel_drops=0),),
-        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30, "CrashGap": 17},
+        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30, "CrashGap": 17, "Quarantined": 1},
         totals=sample_ledger(),
     )
     return attrs.evolve(daemon, **changes)

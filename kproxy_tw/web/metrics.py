@@ -167,6 +167,8 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
     gap = daemon.spool.get("CrashGap", 0)
     yield GaugeMetricFamily("kproxy_crash_gap_records", "In memory alone when the run before this one died.", gap)
+    aside = daemon.spool.get("Quarantined", 0)
+    yield GaugeMetricFamily("kproxy_spool_quarantined", "Files set aside at the start, or the directory.", aside)
 
 
 def _copies(tee: Sequence[TeeStatus]) -> Metric:

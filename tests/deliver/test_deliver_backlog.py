@@ -281,9 +281,32 @@ async def test_health_names_what_was_set_aside(tmp_path: Path) -> None:
     disk.spool.startService()
     assert disk.spool.check().status == "ok"
     assert disk.spool.check().detail == (
-        f"0 messages on disk; a damaged part was set aside: {tmp_path}/00000001.bad-1000000000"
+        "0 messages on disk; spool_quarantined: what could not be used was set aside as"
+        f" {tmp_path}/00000001.bad-1000000000"
     )
+    assert (disk.spool.check().warning, disk.spool.shown()["Quarantined"]) == (True, 1)
     await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_directory_that_cannot_be_used_gives_way_to_a_new_one(tmp_path: Path) -> None:
+    """A file stands in its place: it is kept under another name, people are told, and the spool does its work."""
+    (tmp_path / "spool").write_text("no directory")
+    disk = Disk(tmp_path / "spool")
+    disk.spool.startService()
+    assert (disk.spool.check().status, disk.spool.check().warning) == ("ok", True)
+    assert f"spool_quarantined: what could not be used was set aside as {tmp_path}/spool.bad-1000000000" in (
+        disk.spool.check().detail
+    )
+    assert (tmp_path / "spool.bad-1000000000").read_text() == "no directory"
+    disk.give_up(1)
+    await disk.until(lambda: disk.spool.waiting().messages == 1)
+    await disk.stop()
+    again = Disk(tmp_path / "spool")
+    again.spool.startService()
+    assert (again.spool.check().warning, again.spool.shown()["Quarantined"]) == (False, 0)
+    await again.until(lambda: again.ledger.messages_in_flight == 1)
+    await again.stop()
 
 
 @pytest_twisted.ensureDeferred

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import attrs
@@ -21,6 +23,7 @@ from kproxy_tw.errors import ConfigError, MalformedInput
 
 INSTANCE = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
 PLENTY = 1 << 40
+NOBODY = 65534
 SMALL = SpoolLimits(max_bytes=64 << 10, segment_bytes=8 << 10, device_part=1.0, free_bytes=0)
 
 
@@ -312,6 +315,81 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     opened(tmp_path).close()
 
 
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without root's rights for as long, where it has them."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o300], ids=["nothing", "no writing", "no reading"])
+def test_a_directory_without_the_rights_is_set_aside_with_all_that_is_in_it(mode: int) -> None:
+    """As somebody leaves it who tried the daemon as another user: a new one is made and used, with its rights."""
+    with TemporaryDirectory() as state:
+        os.chown(state, NOBODY if os.geteuid() == 0 else -1, -1)
+        directory = Path(state, "spool")
+        with unprivileged():
+            spool = opened(directory)
+            spool.append([record(1)])
+            spool.close()
+            directory.chmod(mode)
+            spool = opened(directory)
+            assert spool.set_aside == [Path(state, "spool.bad-1000000000")]
+            assert spool.status().messages == 0
+            spool.append([record(2)])
+            spool.close()
+            assert directory.stat().st_mode & 0o777 == 0o700
+            spool.set_aside[0].chmod(0o700)
+            assert [each.batch.sequence for each in everything(opened(spool.set_aside[0]))] == [1]
+
+
+@pytest.mark.parametrize("name", ["lock", "tally"])
+def test_something_else_under_a_name_of_ours(tmp_path: Path, name: str) -> None:
+    """What holds messages is used all the same where it can be: without a lock it cannot."""
+    spool = opened(tmp_path / "spool")
+    spool.append([record(1)])
+    spool.close()
+    (tmp_path / "spool" / name).unlink()
+    (tmp_path / "spool" / name).mkdir()
+    spool = opened(tmp_path / "spool")
+    aside = {"lock": "spool.bad-1000000000", "tally": "spool/tally.bad-1000000000"}[name]
+    assert spool.set_aside == [tmp_path / aside]
+    assert spool.status().messages == {"lock": 0, "tally": 1}[name]
+
+
+def test_what_cannot_be_renamed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost by it: the daemon goes on from memory."""
+    (tmp_path / "spool").write_text("no directory")
+
+    def fails(_path: Path, _target: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OSError, match="busy"):
+        opened(tmp_path / "spool")
+    assert (tmp_path / "spool").read_text() == "no directory"
+
+
+def test_a_full_disk_is_no_reason_to_set_anything_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new directory would find no more room."""
+    opened(tmp_path / "spool").close()
+
+    def fails(*_call: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "open", fails)
+        with pytest.raises(OSError, match="No space"):
+            opened(tmp_path / "spool")
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
+
+
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     """Directory 0700, files 0600."""
     spool = opened(tmp_path / "spool")
@@ -390,8 +468,9 @@ def test_a_foreign_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
     """It is renamed, not deleted, and the spool works."""
     (tmp_path / f"00000007{SUFFIX}").write_bytes(content)
     spool = opened(tmp_path)
-    assert spool.quarantined.endswith(".bad-1000000000")
-    assert Path(spool.quarantined).read_bytes() == content
+    (aside,) = spool.set_aside
+    assert aside.name == "00000007.bad-1000000000"
+    assert aside.read_bytes() == content
     spool.append([record(1)])
     assert spool.status().messages == 1
 

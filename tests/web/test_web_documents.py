@@ -195,6 +195,7 @@ def test_metrics() -> None:
     assert found["kproxy_messages_created_total", name] == ends + found["kproxy_messages_in_flight", name]
     assert found["kproxy_spool_bytes",] == 48_213
     assert found["kproxy_crash_gap_records",] == 17
+    assert found["kproxy_spool_quarantined",] == 1
     assert found["kproxy_info", "1.0.0"] == 1
 
 

@@ -108,8 +108,8 @@ class SpoolService(Service):
             return
         self._usable = True
         self._thread.start()
-        if self._spool.quarantined:
-            self.log.warn("a damaged part of the spool was set aside: {path}", path=self._spool.quarantined)
+        for path in self._spool.set_aside:
+            self.log.warn("a part of the spool that cannot be used was set aside: {path}", path=path)
         if self._spool.tallies.crash_gap:
             self.log.warn(
                 "the last run did not end in order: up to {flows} flows that it had received were in memory alone,"
@@ -139,14 +139,17 @@ class SpoolService(Service):
             "OldestMs": max(0, age),
             "MaxBytes": self._max_bytes,
             "CrashGap": self._spool.tallies.crash_gap,
+            "Quarantined": len(self._spool.set_aside),
         }
 
     def check(self) -> Check:
-        """The check ``spool``: failing while the disk does not take what it is given."""
+        """The check ``spool``: failing while the disk does not take what it is given; warns of what was set aside."""
         if self._problem:
             return Check(name="spool", status="failing", detail=self._problem)
-        aside = f"; a damaged part was set aside: {self._spool.quarantined}" if self._spool.quarantined else ""
-        return Check(name="spool", status="ok", detail=f"{self._status.messages} messages on disk{aside}")
+        aside = self._spool.set_aside
+        words = f"; spool_quarantined: what could not be used was set aside as {aside[-1]}" if aside else ""
+        detail = f"{self._status.messages} messages on disk{words}"
+        return Check(name="spool", status="ok", detail=detail, warning=bool(aside))
 
     def has_room(self, size: int) -> bool:
         """Whether messages of ``size`` bytes together would be taken over now."""

@@ -10,7 +10,9 @@ hands it out from the disk, oldest first. :meth:`Spool.done` ends it. A segment 
 
 from __future__ import annotations
 
+import errno
 import heapq
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -24,6 +26,21 @@ from kproxy_tw.deliver.spool.record import Header, SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place, Segment
 from kproxy_tw.deliver.spool.shelf import Shelf
 from kproxy_tw.deliver.spool.tallyfile import TallyFile
+
+UNUSABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EEXIST,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.EIO,
+        errno.EBADMSG,
+        errno.EUCLEAN,
+    }
+)
+"""What is wrong with the thing itself: it helps to make a new one, as it does not on a disk that is full."""
 
 
 class Usage(Protocol):
@@ -83,9 +100,9 @@ class Spool:
         return self._shelf.damaged
 
     @property
-    def quarantined(self) -> str:
-        """Where the last file that could not be used was moved; empty when none was."""
-        return self._shelf.quarantined
+    def set_aside(self) -> Sequence[Path]:
+        """Where files that could not be used were moved, or a directory that could not be."""
+        return self._shelf.set_aside
 
     @property
     def refusals(self) -> int:
@@ -95,15 +112,36 @@ class Spool:
     def open(self) -> None:
         """Take the directory; what it holds is found by :meth:`take_stock`.
 
+        One that cannot be used, such as another user's, gives way to a new one.
+
         :raises ConfigError: another process has it.
-        :raises OSError: it cannot be made or read.
+        :raises OSError: it cannot be made, nor renamed.
         """
-        self._shelf.open()
         try:
-            self.tallies.open()
+            self._open()
+        except OSError as problem:
+            directory = self._shelf.directory
+            if problem.errno not in UNUSABLE or not os.path.lexists(directory):
+                raise
+            self._shelf.put_aside(directory)
+            self._open()
+
+    def _open(self) -> None:
+        try:
+            self._shelf.open()
+            self._open_tally()
         except OSError:
             self._shelf.close()
             raise
+
+    def _open_tally(self) -> None:
+        try:
+            self.tallies.open()
+        except OSError as problem:
+            if problem.errno not in UNUSABLE:
+                raise
+            self._shelf.put_aside(self.tallies.path)
+            self.tallies.open()
 
     def take_stock(self) -> bool:
         """Read one segment that was there at the start; after the last, what waits there can be taken.
