@@ -51,6 +51,14 @@ _TOLD = {
 }
 
 
+def _wait_behind(outcome: Outcome, backoff: Backoff, hold_seconds: float, *, all_held: bool) -> float:
+    """Seconds until a message is tried again."""
+    if outcome.fate is not Fate.HOLD:
+        return outcome.verdict.wait + backoff.next()
+    # While all are held, the next probe is for another device: it may be this one alone that is refused.
+    return hold_seconds + (backoff.next() if all_held else 0.0)
+
+
 class DeviceSender:
     """Owns a device's messages from :meth:`submit` on: each is acknowledged, or dropped with its reason counted.
 
@@ -235,16 +243,10 @@ class DeviceSender:
                 self.ledger.messages_retried += 1
                 return False
             self._note(outcome)
-            if not await self._pause.wait(self._wait_behind(outcome, backoff)):
+            hold = self._config.hold_seconds
+            if not await self._pause.wait(_wait_behind(outcome, backoff, hold, all_held=self._breaker.is_open)):
                 return False
             self.ledger.messages_retried += 1
-
-    def _wait_behind(self, outcome: Outcome, backoff: Backoff) -> float:
-        """Seconds until the message is tried again."""
-        if outcome.fate is not Fate.HOLD:
-            return outcome.verdict.wait + backoff.next()
-        # While all are held, the next probe is for another device: it may be this one alone that is refused.
-        return self._config.hold_seconds + (backoff.next() if self._breaker.is_open else 0.0)
 
     def _admitted(self) -> bool:
         """Whether an attempt may be made now; at a stop each sender has one, for it may be the last."""

@@ -10,9 +10,7 @@ hands it out from the disk, oldest first. :meth:`Spool.done` ends it. A segment 
 
 from __future__ import annotations
 
-import errno
 import heapq
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -22,25 +20,11 @@ from typing import Protocol
 import attrs
 
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits, SpoolStatus, Stock
+from kproxy_tw.deliver.spool.opening import open_or_replace
 from kproxy_tw.deliver.spool.record import Header, SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place, Segment
 from kproxy_tw.deliver.spool.shelf import Shelf
 from kproxy_tw.deliver.spool.tallyfile import TallyFile
-
-UNUSABLE = frozenset(
-    {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EEXIST,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.ELOOP,
-        errno.EIO,
-        errno.EBADMSG,
-        errno.EUCLEAN,
-    }
-)
-"""What is wrong with the thing itself: it helps to make a new one, as it does not on a disk that is full."""
 
 
 class Usage(Protocol):
@@ -117,31 +101,7 @@ class Spool:
         :raises ConfigError: another process has it.
         :raises OSError: it cannot be made, nor renamed.
         """
-        try:
-            self._open()
-        except OSError as problem:
-            directory = self._shelf.directory
-            if problem.errno not in UNUSABLE or not os.path.lexists(directory):
-                raise
-            self._shelf.put_aside(directory)
-            self._open()
-
-    def _open(self) -> None:
-        try:
-            self._shelf.open()
-            self._open_tally()
-        except OSError:
-            self._shelf.close()
-            raise
-
-    def _open_tally(self) -> None:
-        try:
-            self.tallies.open()
-        except OSError as problem:
-            if problem.errno not in UNUSABLE:
-                raise
-            self._shelf.put_aside(self.tallies.path)
-            self.tallies.open()
+        open_or_replace(self._shelf, self.tallies)
 
     def take_stock(self) -> bool:
         """Read one segment that was there at the start; after the last, what waits there can be taken.
