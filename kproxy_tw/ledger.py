@@ -42,7 +42,7 @@ RECORD_DROP_REASONS = (
 )
 """Every reason for which a record may be dropped; others raise :exc:`ValueError`."""
 
-DATAGRAM_DROP_REASONS = ("malformed", "unregistered", "unknown_version")
+DATAGRAM_DROP_REASONS = ("malformed", "unregistered", "unknown_version", "shed")
 """Every reason for which a whole datagram may be dropped."""
 
 MESSAGE_DROP_REASONS = ("unregistered", "queue_full", "spool_full", "spool_expired", "spool_corrupt", "shutdown")

@@ -100,9 +100,10 @@ def _per_device(ledgers: Mapping[str, Ledger]) -> Iterator[Metric]:
         for device, ledger in ledgers.items():
             counter.add_metric([device], count(ledger))
         yield counter
+    yield _dropped("datagrams", ledgers)
     yield _records(ledgers)
     yield _messages(ledgers)
-    yield _messages_dropped(ledgers)
+    yield _dropped("messages", ledgers)
     for what in ("records", "messages"):
         in_flight = GaugeMetricFamily(
             f"kproxy_{what}_in_flight", f"{what.capitalize()} that have no fate yet.", labels=["device"]
@@ -133,10 +134,11 @@ def _messages(ledgers: Mapping[str, Ledger]) -> Metric:
     return messages
 
 
-def _messages_dropped(ledgers: Mapping[str, Ledger]) -> Metric:
-    dropped = CounterMetricFamily("kproxy_messages_dropped", "Messages dropped.", labels=["device", "reason"])
+def _dropped(what: str, ledgers: Mapping[str, Ledger]) -> Metric:
+    text = f"{what.capitalize()} dropped."
+    dropped = CounterMetricFamily(f"kproxy_{what}_dropped", text, labels=["device", "reason"])
     for device, ledger in ledgers.items():
-        for reason, count in ledger.messages_dropped.items():
+        for reason, count in getattr(ledger, f"{what}_dropped").items():
             dropped.add_metric([device, reason], count)
     return dropped
 
