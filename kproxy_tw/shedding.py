@@ -27,6 +27,10 @@ LEAST_PART = 0.05
 WINDOW = 2048
 """Datagrams over which exporters are compared. What one sends at a time may come in a row, and is not many of them."""
 
+CALM_TURNS = 100
+"""Of reading, without any need to shed: then what exporters have sent before says nothing any more. The kernel tells a
+buffer's fill in steps of a quarter, so that a need may seem to be over that is not."""
+
 STRANGERS = ""
 """Stands for all addresses without a device."""
 
@@ -37,11 +41,12 @@ class Shedding:
     :ivar active: whether any datagram may have to give way now; while none has to, :meth:`admits` need not be asked.
     """
 
-    __slots__ = ("_before", "_came", "_fills", "_level", "_part", "_seen", "active")
+    __slots__ = ("_before", "_calm", "_came", "_fills", "_level", "_part", "_seen", "active")
 
     def __init__(self) -> None:
         self.active = False
         self._fills: dict[Hashable, float] = {}
+        self._calm = 0
         self._part = 1.0
         self._level = math.inf
         self._seen = 0
@@ -58,9 +63,11 @@ class Shedding:
         fill = max(self._fills.values())
         if fill <= BEGINS_AT:
             self.active = False
+            self._calm += 1
             return
-        if not self.active:
-            self._begin()
+        if self._calm > CALM_TURNS:
+            self._forget()
+        self.active, self._calm = True, 0
         self._part = max(LEAST_PART, (MOST_AT - fill) / (MOST_AT - BEGINS_AT))
         self._find_level()
 
@@ -78,9 +85,8 @@ class Shedding:
         level = fair_level(self._before, self._part * WINDOW) if self._before else math.inf
         self._level = max(1.0, level)
 
-    def _begin(self) -> None:
+    def _forget(self) -> None:
         """Who sends most is not known before the first window is over."""
-        self.active = True
         self._before.clear()
         self._came.clear()
         self._seen = 0

@@ -17,7 +17,7 @@ from kproxy_tw.intake import Intake
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.listen.drops import KernelDrops
 from kproxy_tw.listen.service import SO_RCVBUFFORCE, ListenConfig, UdpListener
-from kproxy_tw.shedding import BEGINS_AT, MOST_AT, STRANGERS, WINDOW, Shedding
+from kproxy_tw.shedding import BEGINS_AT, CALM_TURNS, MOST_AT, STRANGERS, WINDOW, Shedding
 from tests.test_intake import EDGE, Bench, v5
 
 BUFFER = 8 << 20
@@ -59,6 +59,20 @@ def test_whoever_sends_most_gives_way() -> None:
     assert sum(counts.values()) == WINDOW
     assert admitted(made, counts) == counts  # who sends most is not known yet
     assert admitted(made, counts) == {"large": 724, "middle": 200, "small": 100}
+
+
+def test_a_moment_of_calm_does_not_make_it_forget() -> None:
+    """Nothing has to give way after one turn that seems better; after 101 of them somebody else may be the large one."""
+    made = shedding(HALF_WAY)
+    admitted(made, {"large": WINDOW})
+    made.behind("socket", BEGINS_AT)
+    assert not made.active
+    made.behind("socket", HALF_WAY)
+    assert admitted(made, {"large": WINDOW}) == {"large": WINDOW / 2}
+    for _turn in range(CALM_TURNS + 1):
+        made.behind("socket", 0.0)
+    made.behind("socket", HALF_WAY)
+    assert admitted(made, {"other": WINDOW}) == {"other": WINDOW}
 
 
 def test_one_that_comes_in_bursts_is_no_large_one() -> None:
