@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -33,19 +34,34 @@ class Admission:
     strangers: Ledger
 
     def admitted(self, arrived: Iterable[Arrived], now: float) -> Iterator[Arrived]:
-        """Those that need not give way. ``now``: seconds since 1970."""
-        for one in arrived:
-            if self.admits(one[1][0], now):
-                yield one
+        """Those that need not give way; the others are counted. ``now``: seconds since 1970."""
+        admits = self.shedding.admits
+        known: dict[str, DeviceIntake | None] = {}
+        shed: Counter[str] = Counter()
+        try:
+            for one in arrived:
+                address = one[1][0]
+                if address not in known:
+                    known[address] = self.whose(address, now)
+                if admits(STRANGERS if known[address] is None else address):
+                    yield one
+                else:
+                    shed[address] += 1
+        finally:
+            for address, count in shed.items():
+                self._book(known[address], address, count)
 
     def admits(self, address: str, now: float) -> bool:
         """Whether the next datagram of ``address`` need not give way; else it is counted."""
         known = self.whose(address, now)
         if self.shedding.admits(STRANGERS if known is None else address):
             return True
+        self._book(known, address, 1)
+        return False
+
+    def _book(self, known: DeviceIntake | None, address: str, count: int) -> None:
         ledger = self.strangers if known is None else known.pipeline.ledger
-        ledger.datagrams_received += 1
-        ledger.drop_datagram("shed")
+        ledger.datagrams_received += count
+        ledger.drop_datagram("shed", count)
         if known is not None:
             known.complain(known.pipeline.device.name, address, SHED)
-        return False

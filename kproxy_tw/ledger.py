@@ -109,11 +109,11 @@ class Ledger:
         self.records_in_flight -= records
         self.records_dropped[reason] += records
 
-    def drop_datagram(self, reason: str) -> None:
-        """A whole datagram is left aside. :raises ValueError: not one of the known reasons."""
+    def drop_datagram(self, reason: str, count: int = 1) -> None:
+        """Whole datagrams are left aside. :raises ValueError: not one of the known reasons."""
         if reason not in DATAGRAM_DROP_REASONS:
             raise ValueError(f"no such reason to drop a datagram: {reason}")
-        self.datagrams_dropped[reason] += 1
+        self.datagrams_dropped[reason] += count
 
     def create_message(self) -> None:
         """A message was made of records that are in flight."""
