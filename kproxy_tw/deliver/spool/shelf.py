@@ -51,7 +51,6 @@ class Shelf:
         :raises OSError: it cannot be made or read.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = sorted(map(self.directory.joinpath, os.listdir(self.directory)))
         if not os.access(self.directory, os.W_OK | os.X_OK, effective_ids=True):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.directory))
         self._lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -62,7 +61,7 @@ class Shelf:
             raise ConfigError(
                 "state_dir", f"{self.directory} is in use by another process; give each its own"
             ) from None
-        for path in found:
+        for path in sorted(map(self.directory.joinpath, os.listdir(self.directory))):
             if path.suffix == UNNAMED_SUFFIX:
                 with suppress(OSError):
                     path.unlink()
