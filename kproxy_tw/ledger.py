@@ -23,6 +23,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterable
+from operator import attrgetter
 
 import attrs
 
@@ -191,10 +192,8 @@ class Ledger:
 
     def copy(self) -> Ledger:
         """A ledger that counts no further."""
-        result = attrs.evolve(self)
-        for name in _COUNTERS:
-            setattr(result, name, Counter(getattr(self, name)))
-        return result
+        # In the order of the fields: a page has a thousand of them copied in one go.
+        return Ledger(*_numbers(self), *map(Counter, _counters(self)))
 
     def since(self, before: Ledger) -> Ledger:
         """What was counted after ``before``, an earlier copy of this ledger."""
@@ -217,6 +216,7 @@ class Ledger:
 
 _COUNTERS = tuple(field.name for field in attrs.fields(Ledger) if field.name.endswith("_dropped"))
 _NUMBERS = tuple(field.name for field in attrs.fields(Ledger) if field.name not in _COUNTERS)
+_counters, _numbers = attrgetter(*_COUNTERS), attrgetter(*_NUMBERS)
 
 
 def _added(reasons: Iterable[str], counters: list[Counter[str]]) -> Counter[str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +58,24 @@ def test_every_fate_takes_a_message_out_of_flight() -> None:
     assert ledger.balanced()
     ledger.messages_in_flight -= 1
     assert not ledger.balanced()
+
+
+def test_a_copy_counts_no_further() -> None:
+    """Each count of it is the ledger's, field by field, and stays."""
+    ledger = Ledger()
+    for place, name in enumerate(field.name for field in attrs.fields(Ledger)):
+        value = getattr(ledger, name)
+        if isinstance(value, Counter):
+            value.update(dict.fromkeys(value, 100 * place))
+        else:
+            setattr(ledger, name, place)
+    copy, before = ledger.copy(), ledger.as_json()
+    assert copy == ledger
+    ledger.receive(1)
+    ledger.drop_datagram("malformed")
+    ledger.create_message()
+    ledger.drop_messages("shutdown", 1, 1)
+    assert copy.as_json() == before
 
 
 def test_a_message_that_was_never_made_cannot_have_a_fate() -> None:
