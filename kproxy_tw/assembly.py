@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.internet import TimerService
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -121,6 +122,20 @@ class KproxyConfig:
 CLOCK_SET = "the clock of this machine was set by {seconds:+.0f} s; times of flows follow it"
 
 
+def _udp_listener(
+    reactor: Any, config: ListenConfig, intake: Intake, inherited: Inherited, known: Callable[[], Deferred[None]]
+) -> UdpListener:
+    """The sockets, and what the intake is to know of them."""
+    return UdpListener(
+        reactor=reactor,
+        config=config,
+        receiver=intake.receiver,
+        inherited=inherited.flow,
+        known=known,
+        behind=intake.shedding.behind,
+    )
+
+
 class KproxyAssembly:
     """The parts of one kproxy. Construction opens nothing.
 
@@ -173,13 +188,7 @@ class KproxyAssembly:
             offload=self._offload,
             devices=self.intake.devices.values,
         )
-        self.listener = UdpListener(
-            reactor=reactor,
-            config=config.listen,
-            receiver=self.intake.receiver,
-            inherited=inherited.flow,
-            known=lambda: self.refresh.first_list,
-        )
+        self.listener = _udp_listener(reactor, config.listen, self.intake, inherited, lambda: self.refresh.first_list)
         self.streams = StreamIntake(self.intake)
         self.stream_listener = IpfixListener(reactor=reactor, config=config.streams, receiver=self.streams)
         self.pipelines = PipelineService(reactor=reactor, gather=self.intake.gather, submit=self._submit)
@@ -243,7 +252,7 @@ class KproxyAssembly:
             reactor=self._reactor,
             spool=Spool(self._config.state_dir / "spool", limits, wall=time.time),
             max_bytes=limits.max_bytes,
-            inherited=self.inherited.receive,
+            inherited=self.inherited.inherit,
             lost=self._lost,
             books=lambda: Books.of([self.inherited, *self.intake.ledgers()]),
         )
@@ -302,7 +311,7 @@ class KproxyAssembly:
         return self.delivery.ledger(origin) or self.inherited
 
     def _lost(self, lost: Lost) -> None:
-        self._ledger(lost.origin).drop(lost.reason, lost.flows)
+        self._ledger(lost.origin).drop_messages(lost.reason, lost.messages, lost.flows)
 
     def _refresh_service(self) -> RefreshService:
         api = self._config.endpoints.api
@@ -399,7 +408,8 @@ class KproxyAssembly:
         if self.intake.has(pipeline):
             self.delivery.sender(pipeline.device, pipeline.ledger).submit(message)
         else:
-            pipeline.ledger.drop("unregistered", message.flows)
+            pipeline.ledger.create_message()
+            pipeline.ledger.drop_messages("unregistered", 1, message.flows)
 
 
 def kproxy_service(

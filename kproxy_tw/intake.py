@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from kproxy_tw.admission import Admission, Arrived
 from kproxy_tw.decode.dispatch import SFLOW_5, detect
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.sflow.agents import agent_or
@@ -30,6 +31,7 @@ from kproxy_tw.errors import MalformedInput
 from kproxy_tw.inbox import INBOX_DATAGRAMS, Inbox
 from kproxy_tw.ledger import Ledger, RetiredLedgers
 from kproxy_tw.pipeline import DevicePipeline
+from kproxy_tw.shedding import Shedding
 from kproxy_tw.status import shown_address
 
 CONNECTION_SECONDS = float("inf")
@@ -40,9 +42,6 @@ INBOX_BYTES = 16 << 20
 
 RELIEF_BYTES = 2 << 20
 """How many: no fewer than can come in one step."""
-
-Arrived = tuple[bytes, tuple[str, int]]
-"""A datagram, and the address and port that it is from."""
 
 
 @attrs.frozen(kw_only=True)
@@ -71,12 +70,19 @@ class DeviceLife:
     tell: Callable[[Device, Event], None] = lambda _device, _event: None
 
 
+def _of_address(
+    registry: Registry, of_device: Callable[[Device, float], DeviceIntake], address: str, now: float
+) -> DeviceIntake | None:
+    """The device of an address, in its canonical spelling; ``None`` when it is not registered."""
+    device = registry.by_address(address)
+    return None if device is None else of_device(device, now)
+
+
 def _of_exporter(
     registry: Registry, of_device: Callable[[Device, float], DeviceIntake], address: str, now: float
 ) -> DeviceIntake | None:
-    """The device of an exporter that records name; ``None`` when it is not registered."""
-    device = registry.by_address(canonical_address(address))
-    return None if device is None else of_device(device, now)
+    """The device of an exporter that records name."""
+    return _of_address(registry, of_device, canonical_address(address), now)
 
 
 def _new_session(
@@ -108,6 +114,7 @@ class Intake:
     :param options: what the operator chose about decoding.
     :param adopt: gives a new session what is known of it from before a restart.
     :ivar receiver: takes the datagrams from the sockets.
+    :ivar shedding: decides who gives way while the sockets' readers fall behind.
     :ivar room: what all exporters together may make us remember.
     :ivar devices: device id to the devices that have sent something.
     :ivar unregistered: what came from sources that belong to no device.
@@ -140,16 +147,24 @@ class Intake:
         plain = not (self._config.by_port or options.agent_address)
         self.receiver = self.datagrams if plain else self.datagrams_told_apart
         self.room = StateRoom(templates=self._config.max_templates, held=self._config.held)
+        self.shedding = Shedding()
         self._inboxes: dict[str, Inbox] = {}
         self._waiting_bytes = 0
         self._retired = RetiredLedgers()
         self.devices: dict[int, DeviceIntake] = {}
         self.unregistered = Ledger()
+        self._admission = Admission(
+            shedding=self.shedding,
+            whose=partial(_of_address, registry, self.of_device),
+            strangers=self.unregistered,
+        )
 
     def datagrams(self, arrived: Iterable[Arrived]) -> None:
         """Take what a socket was read of in one step, in the order of arrival."""
         received_ns = self._wall_ns()
         inboxes, size = self._inboxes, 0
+        if self.shedding.active:
+            arrived = self._admission.admitted(arrived, received_ns / 1e9)
         try:
             for data, (address, port) in arrived:
                 inbox = inboxes.get(address) or self._first_of(address, address, received_ns)
@@ -176,6 +191,8 @@ class Intake:
         for data, (source, port) in arrived:
             by_agent = self._options.agent_address and data[:4] == SFLOW_5
             address = agent_or(data, source) if by_agent else source
+            if self.shedding.active and not self._admission.admits(address, received_ns / 1e9):
+                continue
             key = shown_address(address, port) if self._config.by_port else address
             inbox = self._inboxes.get(key) or self._first_of(address, key, received_ns)
             if inbox is None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kproxy_tw.ledger import DATAGRAM_DROP_REASONS, RECORD_DROP_REASONS, SAMPLE_SECONDS, History, Ledger
+from kproxy_tw.ledger import (
+    DATAGRAM_DROP_REASONS,
+    MESSAGE_DROP_REASONS,
+    RECORD_DROP_REASONS,
+    SAMPLE_SECONDS,
+    History,
+    Ledger,
+    RetiredLedgers,
+)
 
 
 def test_every_fate_takes_records_out_of_flight() -> None:
@@ -28,6 +39,63 @@ def test_a_fate_for_records_that_were_never_received_is_seen() -> None:
     assert not ledger.balanced()
 
 
+def test_every_fate_takes_a_message_out_of_flight() -> None:
+    """8 made, one of them becomes two: of 10 ids one ended so, and 3 + 1 + 4 = 8 have a fate; 1 is in flight."""
+    ledger = Ledger()
+    ledger.receive(80)
+    for _message in range(7):
+        ledger.create_message()
+    ledger.inherit(1, 10)
+    ledger.split_message()
+    for _message in range(3):
+        ledger.deliver_message(10, 1000)
+    ledger.refuse_message(5)
+    ledger.drop_messages("spool_full", 3, 30)
+    ledger.drop_messages("shutdown", 1, 10)
+    assert (ledger.messages_created, ledger.messages_in_flight, ledger.messages_sent) == (10, 1, 3)
+    assert (ledger.messages_split, ledger.dead_letters, ledger.messages_dropped.total()) == (1, 1, 4)
+    assert (ledger.records_in_flight, ledger.records_dropped["rejected"], ledger.bytes_sent) == (15, 5, 3000)
+    assert ledger.balanced()
+    ledger.messages_in_flight -= 1
+    assert not ledger.balanced()
+
+
+def test_a_copy_counts_no_further() -> None:
+    """Each count of it is the ledger's, field by field, and stays."""
+    ledger = Ledger()
+    for place, name in enumerate(field.name for field in attrs.fields(Ledger)):
+        value = getattr(ledger, name)
+        if isinstance(value, Counter):
+            value.update(dict.fromkeys(value, 100 * place))
+        else:
+            setattr(ledger, name, place)
+    copy, before = ledger.copy(), ledger.as_json()
+    assert copy == ledger
+    ledger.receive(1)
+    ledger.drop_datagram("malformed")
+    ledger.create_message()
+    ledger.drop_messages("shutdown", 1, 1)
+    assert copy.as_json() == before
+
+
+def test_a_message_that_was_never_made_cannot_have_a_fate() -> None:
+    """Though the sums agree, less than nothing is in flight."""
+    ledger = Ledger()
+    ledger.drop_messages("shutdown", 1, 0)
+    assert not ledger.balanced()
+
+
+def test_a_device_that_is_gone_keeps_its_books_while_a_message_of_it_is_on_its_way() -> None:
+    """Even one that holds no records, such as a half with nothing but low-resolution copies."""
+    gone, retired = Ledger(), RetiredLedgers()
+    gone.create_message()
+    retired.add(gone)
+    assert retired.total().messages_in_flight == 1
+    gone.deliver_message(0, 100)
+    assert (retired.total().messages_in_flight, retired.total().messages_sent) == (0, 1)
+    assert retired.total().balanced()
+
+
 def test_unknown_reasons_are_refused() -> None:
     """A reason that the contracts do not list cannot slip in."""
     ledger = Ledger()
@@ -35,6 +103,8 @@ def test_unknown_reasons_are_refused() -> None:
         ledger.drop("bad_luck", 1)
     with pytest.raises(ValueError, match="bad_luck"):
         ledger.drop_datagram("bad_luck")
+    with pytest.raises(ValueError, match="no_template"):
+        ledger.drop_messages("no_template", 1, 1)
 
 
 fates = st.lists(st.tuples(st.sampled_from(["forward", "sample", *RECORD_DROP_REASONS]), st.integers(0, 50)))
@@ -84,8 +154,12 @@ def test_json_names_follow_the_contract() -> None:
         "MessagesRetried",
         "MessagesSplit",
         "DeadLetters",
+        "MessagesCreated",
+        "MessagesInFlight",
+        "MessagesDropped",
     }
     assert document["RecordsDropped"] == dict.fromkeys(RECORD_DROP_REASONS, 0)
+    assert document["MessagesDropped"] == dict.fromkeys(MESSAGE_DROP_REASONS, 0)
     assert document["DatagramsDropped"] == dict.fromkeys(DATAGRAM_DROP_REASONS, 0) | {"malformed": 1}
 
 

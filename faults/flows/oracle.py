@@ -1,7 +1,8 @@
 """The oracle: compares what was issued with what is in kcollect's store, flow by flow.
 
 No invention: every flow in the store was issued. Integrity: it looks as its number says. Once: no number is there
-twice. Conservation: what is missing was lost in a crash within the time that is promised, or is counted under a reason.
+twice. Conservation: what is missing was lost in a crash within the time that is promised, or is counted under a reason;
+and there are as many messages as were acknowledged.
 """
 
 from __future__ import annotations
@@ -52,12 +53,13 @@ def durable_until(tally: Path, started: float) -> float:
 
 @attrs.frozen
 class Stored:
-    """The columns of all flows in the store."""
+    """The columns of all flows in the store, and how many messages they came in."""
 
     numbers: Numbers
     destinations: Numbers
     octets: Numbers
     packets: Numbers
+    messages: int
 
 
 def stored(data: Path) -> Stored:
@@ -66,8 +68,9 @@ def stored(data: Path) -> Stored:
         rows = connection.execute(
             "SELECT ipv4_src_addr, ipv4_dst_addr, in_bytes, in_pkts FROM flows WHERE NOT big ORDER BY ipv4_src_addr"
         ).fetchnumpy()
+        (messages,) = connection.execute("SELECT count(*) FROM messages").fetchone() or (0,)
     number, to, size, count = (np.asarray(column).astype(np.int64) for column in rows.values())
-    return Stored(number - BASE, to, size, count)
+    return Stored(number - BASE, to, size, count, messages)
 
 
 def judge(
@@ -76,12 +79,14 @@ def judge(
     crashes: Sequence[Crash],
     counted: Mapping[str, int],
     unheard: int = 0,
+    acknowledged: range | None = None,
 ) -> Outcome:
     """Compare. :raises AssertionError: something that must hold does not.
 
     :param crashes: of kproxy, with what each may have cost.
     :param counted: flows that were dropped by reason, as the daemons tell.
     :param unheard: flows at most that no daemon was there to hear, or that the network lost.
+    :param acknowledged: how many messages kproxy says that the backend has; ``None``: that is not known.
     """
     datagrams = list(sent)
     issued = np.concatenate([np.arange(each.first, each.first + each.count) for each in datagrams])
@@ -90,6 +95,9 @@ def judge(
         [each.count for each in datagrams],
     )
     found = stored(data)
+    assert acknowledged is None or found.messages in acknowledged, (
+        f"{found.messages} messages are in the store, and {acknowledged.start} were acknowledged"
+    )
     once, copies = np.unique(found.numbers, return_counts=True)
     duplicates = int((copies - 1).sum())
     assert not duplicates, f"{duplicates} flows are in the store twice"

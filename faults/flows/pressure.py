@@ -78,7 +78,8 @@ def strangers(directory: Path, chance: random.Random, sources: int = STRANGERS, 
         assert growth <= MOST_GROWTH, f"kproxy grew by {growth // MIB} MiB"
         made.settle()
         totals = made.status()["Totals"]
-        if totals["KernelDrops"]:  # the machine had no time for the flood, and the kernel cannot tell friend from foe
+        # The machine may have no time for the flood, and the kernel cannot tell friend from foe.
+        if totals["KernelDrops"] or totals["DatagramsDropped"]["shed"]:
             made.unheard = int(totals["SequenceGaps"])
         return made.end()
 

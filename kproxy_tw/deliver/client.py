@@ -51,6 +51,14 @@ _TOLD = {
 }
 
 
+def _wait_behind(outcome: Outcome, backoff: Backoff, hold_seconds: float, *, all_held: bool) -> float:
+    """Seconds until a message is tried again."""
+    if outcome.fate is not Fate.HOLD:
+        return outcome.verdict.wait + backoff.next()
+    # While all are held, the next probe is for another device: it may be this one alone that is refused.
+    return hold_seconds + (backoff.next() if all_held else 0.0)
+
+
 class DeviceSender:
     """Owns a device's messages from :meth:`submit` on: each is acknowledged, or dropped with its reason counted.
 
@@ -140,6 +148,7 @@ class DeviceSender:
     def submit(self, message: Message) -> None:
         """Take a message over. After :meth:`drain` began it goes the way of the rest."""
         message = attrs.evolve(message, batch=BatchId(*self._origin, next(self._numbers)))
+        self.ledger.create_message()
         if self._closing:
             self._give_up(message, self._closing)
             return
@@ -228,14 +237,14 @@ class DeviceSender:
                 self._breaker.worked()
                 await self._settle(message, outcome)
                 return True
-            self._breaker.failed(self._reactor.seconds())
+            self._breaker.failed(self._reactor.seconds(), refused=outcome.fate is Fate.HOLD)
             if not patient:
                 self._one_is_enough = True
                 self.ledger.messages_retried += 1
                 return False
             self._note(outcome)
             hold = self._config.hold_seconds
-            if not await self._pause.wait(hold if outcome.fate is Fate.HOLD else outcome.verdict.wait + backoff.next()):
+            if not await self._pause.wait(_wait_behind(outcome, backoff, hold, all_held=self._breaker.is_open)):
                 return False
             self.ledger.messages_retried += 1
 
@@ -285,7 +294,7 @@ class DeviceSender:
         """Send the halves instead of the whole."""
         if self.ledger.messages_split % LOG_EVERY == 0:
             self.log.warn("{problem}; messages of {sender} go in halves", problem=problem, sender=self._sender_id)
-        self.ledger.messages_split += 1
+        self.ledger.split_message()
         self._keeper.left(message)
         for half in halves:
             self._keeper.entered(half)
@@ -296,9 +305,9 @@ class DeviceSender:
         if self.ledger.dead_letters % LOG_EVERY == 0:
             why = self._condition.last_error
             self.log.error("a message of {sender} is lost: {why}", sender=self._sender_id, why=why)
-        self.ledger.dead_letters += 1
         self._letters.keep(message.batch, message.body, self._condition.last_status)
-        self._drop(message, "rejected")
+        self._keeper.left(message)
+        self.ledger.refuse_message(message.flows)
 
     def _try_again(self, message: Message) -> None:
         if not len(self._queue):
@@ -313,11 +322,9 @@ class DeviceSender:
 
     def _drop(self, message: Message, reason: str) -> None:
         self._keeper.left(message)
-        self.ledger.drop(reason, message.flows)
+        self.ledger.drop_messages(reason, 1, message.flows)
 
     def _acknowledged(self, message: Message) -> None:
         self._keeper.left(message)
-        self.ledger.forward(message.flows)
-        self.ledger.messages_sent += 1
-        self.ledger.bytes_sent += len(message.body)
+        self.ledger.deliver_message(message.flows, len(message.body))
         self.bytes_sent += len(message.body)

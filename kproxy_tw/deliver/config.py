@@ -16,7 +16,7 @@ class DeliverConfig:
     :ivar max_answer_bytes: of the backend's answer to a POST.
     :ivar backoff_seconds: ceiling of the wait after the first failure; it doubles with every further one.
     :ivar max_backoff_seconds: it never grows beyond this.
-    :ivar hold_seconds: between two attempts while the backend refuses the credentials.
+    :ivar hold_seconds: between two attempts, of whichever devices, while the backend refuses the credentials.
     :ivar drain_seconds: how long a stop tries to send what waits.
     :ivar concurrent_posts: messages of one device that are under way at the same time, each over a connection of its
         own. More than one are while more wait than one connection takes, and the backend takes them.

@@ -68,7 +68,7 @@ class DeliveryService(Service):
         self._wall = wall
         self._uniform = uniform
         self._room = SharedRoom(config.max_total_bytes)
-        self._breaker = Breaker()
+        self._breaker = Breaker(config.hold_seconds)
         self._senders: dict[int, DeviceSender] = {}
         self._leaving: set[Deferred[None]] = set()
 

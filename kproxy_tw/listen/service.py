@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
@@ -49,10 +49,12 @@ class FlowPort(Port):
 
     :ivar rest_seconds: how long it leaves the socket alone once it is empty.
     :ivar drops: what the kernel could not keep for it.
+    :ivar behind: told after each turn how full the buffer is that could not be read empty; 0 when it was.
     """
 
     log = Logger()
     rest_seconds = 0.0
+    behind: Callable[[FlowPort, float], None] = staticmethod(lambda _port, _fill: None)
 
     def startListening(self) -> None:  # noqa: N802
         """Bind and read."""
@@ -104,6 +106,7 @@ class FlowPort(Port):
             if len(datagrams) < SLOTS:
                 break
         self.drops.read()
+        self.behind(self, self.drops.fill if total >= MOST_A_TURN else 0.0)
         return total
 
 
@@ -133,6 +136,8 @@ class UdpListener(Service):
     :param inherited: sockets that are bound already; when there are any, no other is opened.
     :param known: fires when it is known whose datagrams there are. What comes before waits in the kernel, for
         ``PATIENCE_SECONDS`` at most: read at once, it would be a stranger's.
+    :param behind: told after each turn of reading which socket was read, and how full its buffer is: the part of it, 0
+        when all was read.
     """
 
     log = Logger()
@@ -145,8 +150,10 @@ class UdpListener(Service):
         receiver: DatagramReceiver,
         inherited: Sequence[socket.socket] = (),
         known: Callable[[], Deferred[None]] = lambda: succeed(None),
+        behind: Callable[[Hashable, float], None] = lambda _socket, _fill: None,
     ) -> None:
         self._known = known
+        self._behind = behind
         self._patience: Any = None
         self._reactor = reactor
         self._config = config
@@ -181,6 +188,7 @@ class UdpListener(Service):
                 port.startReading()
 
     def _listen(self, port: FlowPort, host: str) -> None:
+        port.behind = self._behind
         port.startListening()
         port.stopReading()
         self._ports.append(port)

@@ -13,9 +13,15 @@ SET_OVERHEAD_BYTES = 200
 """What a record set costs beside its bytes: the objects that hold it."""
 
 
+LITTLE_PART = 1 / 128
+"""A device has little waiting while that is no more than this part of what all may have: 1 MiB of 128."""
+
+
 @attrs.define
 class ByteBudget:
     """Memory that all devices share for records not converted yet.
+
+    The last quarter is for devices that have little waiting: a few that flood cannot use up what all the others need.
 
     :ivar max_bytes: how much may be in use.
     :ivar used: how much is.
@@ -25,12 +31,17 @@ class ByteBudget:
     max_bytes: int
     used: int = 0
     highwater: int = 0
+    _for_all: int = attrs.field(init=False)
 
-    def claim(self, size: int) -> bool:
-        """Take ``size`` bytes; ``False`` when they are not left."""
-        if self.used + size > self.max_bytes:
+    def __attrs_post_init__(self) -> None:
+        self._for_all = self.max_bytes * 3 // 4
+
+    def claim(self, size: int, held: int = 0) -> bool:
+        """Take ``size`` bytes; ``False`` when they are not left. :param held: what waits of that device already."""
+        used = self.used + size
+        if used > self._for_all and (used > self.max_bytes or held + size > self.max_bytes * LITTLE_PART):
             return False
-        self.used += size
+        self.used = used
         return True
 
     def release(self, size: int) -> None:
@@ -66,7 +77,7 @@ class PendingRecords:
             size += len(records.body)
         if not isinstance(records.starts, tuple):
             size += records.starts.nbytes
-        if self.bytes + size > self._max_bytes or not self._budget.claim(size):
+        if self.bytes + size > self._max_bytes or not self._budget.claim(size, self.bytes):
             return False
         self._groups.setdefault(records.layout, []).append(records)
         self._last_body = records.body

@@ -95,7 +95,13 @@ NOW = 1_790_000_000.0
 
 def sample_ledger(*, received: int = 1000, sampled_out: int = 0, dropped: int = 0, in_flight: int = 0) -> Ledger:
     """A balanced ledger: what is not sampled out, dropped (``no_template``) or in flight was forwarded."""
-    ledger = Ledger(datagrams_received=received // 20, messages_sent=received // 500, bytes_sent=received * 12)
+    messages = received // 500
+    ledger = Ledger(
+        datagrams_received=received // 20,
+        messages_created=messages,
+        messages_sent=messages,
+        bytes_sent=received * 12,
+    )
     ledger.receive(received)
     ledger.sample_out(sampled_out)
     ledger.drop("no_template", dropped)
@@ -152,7 +158,7 @@ def sample_daemon(**changes: Any) -> DaemonStatus:
         config={"host": "192.0.2.1", "port": 9995, "api_email": "ops@example.net", "api_token": "***", "dns": ""},
         upstream=(EndpointStatus(url="https://flow.example.net/chf", connected=True, last_status=200),),
         listeners=(ListenerStatus(address="192.0.2.1:9995", receive_buffer=32 << 20, kernel_drops=0),),
-        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30, "CrashGap": 17},
+        spool={"Messages": 2, "Bytes": 48_213, "OldestMs": 640, "MaxBytes": 1 << 30, "CrashGap": 17, "Quarantined": 1},
         totals=sample_ledger(),
     )
     return attrs.evolve(daemon, **changes)

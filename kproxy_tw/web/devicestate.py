@@ -28,6 +28,7 @@ REMEDIES = {
     "malformed": "they cannot be understood: see its page",
     "queue_full": "more came than could be worked on",
     "spool_full": "the backend took none and the spool is full: see Upstream",
+    "spool_expired": "the backend took none for longer than -spool_max_age: see Upstream",
     "spool_corrupt": "the spool was damaged: check the disk",
     "rejected": "the backend refused them: see Upstream",
     "encode": "no message could be made of them: see the log",

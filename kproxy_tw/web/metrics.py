@@ -35,6 +35,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Ledger], int]], ...] = (
     ("records_received", "Flow records found in them.", lambda ledger: ledger.records_received),
     ("sequence_gaps", "Sent by the exporter and never seen here.", lambda ledger: ledger.sequence_gaps),
     ("sequence_seen", "Seen, counted as the exporter's sequence numbers do.", lambda ledger: ledger.sequence_seen),
+    ("messages_created", "Messages made for the backend.", lambda ledger: ledger.messages_created),
     ("bytes_sent", "Bytes of messages sent to the backend.", lambda ledger: ledger.bytes_sent),
 )
 
@@ -99,12 +100,17 @@ def _per_device(ledgers: Mapping[str, Ledger]) -> Iterator[Metric]:
         for device, ledger in ledgers.items():
             counter.add_metric([device], count(ledger))
         yield counter
+    yield _dropped("datagrams", ledgers)
     yield _records(ledgers)
     yield _messages(ledgers)
-    in_flight = GaugeMetricFamily("kproxy_records_in_flight", "Records that have no fate yet.", labels=["device"])
-    for device, ledger in ledgers.items():
-        in_flight.add_metric([device], ledger.records_in_flight)
-    yield in_flight
+    yield _dropped("messages", ledgers)
+    for what in ("records", "messages"):
+        in_flight = GaugeMetricFamily(
+            f"kproxy_{what}_in_flight", f"{what.capitalize()} that have no fate yet.", labels=["device"]
+        )
+        for device, ledger in ledgers.items():
+            in_flight.add_metric([device], getattr(ledger, f"{what}_in_flight"))
+        yield in_flight
 
 
 def _records(ledgers: Mapping[str, Ledger]) -> Metric:
@@ -124,7 +130,17 @@ def _messages(ledgers: Mapping[str, Ledger]) -> Metric:
         messages.add_metric([device, "retried"], ledger.messages_retried)
         messages.add_metric([device, "split"], ledger.messages_split)
         messages.add_metric([device, "dead_letter"], ledger.dead_letters)
+        messages.add_metric([device, "dropped"], ledger.messages_dropped.total())
     return messages
+
+
+def _dropped(what: str, ledgers: Mapping[str, Ledger]) -> Metric:
+    text = f"{what.capitalize()} dropped."
+    dropped = CounterMetricFamily(f"kproxy_{what}_dropped", text, labels=["device", "reason"])
+    for device, ledger in ledgers.items():
+        for reason, count in getattr(ledger, f"{what}_dropped").items():
+            dropped.add_metric([device, reason], count)
+    return dropped
 
 
 def _process(daemon: DaemonStatus) -> Iterator[Metric]:
@@ -153,6 +169,8 @@ def _process(daemon: DaemonStatus) -> Iterator[Metric]:
     yield GaugeMetricFamily("kproxy_spool_messages", "Messages that wait to be sent.", daemon.spool.get("Messages", 0))
     gap = daemon.spool.get("CrashGap", 0)
     yield GaugeMetricFamily("kproxy_crash_gap_records", "In memory alone when the run before this one died.", gap)
+    aside = daemon.spool.get("Quarantined", 0)
+    yield GaugeMetricFamily("kproxy_spool_quarantined", "Files set aside at the start, or the directory.", aside)
 
 
 def _copies(tee: Sequence[TeeStatus]) -> Metric:

@@ -15,7 +15,7 @@ _LOST_AT: Mapping[str, tuple[str, ...]] = {
     "decode": ("no_template", "malformed", "unregistered", "disabled", "egress"),
     "sample": ("queue_full",),
     "encode": ("encode",),
-    "deliver": ("spool_full", "spool_corrupt", "rejected", "shutdown"),
+    "deliver": ("spool_full", "spool_expired", "spool_corrupt", "rejected", "shutdown"),
 }
 """Stage to the reasons for which records are dropped there."""
 

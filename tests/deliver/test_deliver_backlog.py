@@ -53,17 +53,18 @@ class Disk:
     """A spool in a directory and a backlog that delivers from it to a script."""
 
     def __init__(self, directory: Path, *script: Line, otherwise: Line = GOOD, **limits: Any) -> None:
+        self.wall = 1e9
         self.ledger, self.live, self.lost = Ledger(), Live(), list[Lost]()
         self.letters = Letters()
         self.session = RecordingSession(script, otherwise=otherwise)
         self.spool = SpoolService(
             reactor=reactor,
-            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: 1e9),
+            spool=Spool(directory, SpoolLimits(free_bytes=0, **limits), wall=lambda: self.wall),
             max_bytes=1 << 30,
-            inherited=self.ledger.receive,
+            inherited=self.ledger.inherit,
             lost=self._lose,
             books=lambda: Books(self.ledger.records_received, self.ledger.records_in_flight),
-            wall=lambda: 1e9,
+            wall=lambda: self.wall,
         )
         self.backlog = BacklogService(
             reactor=reactor,
@@ -83,12 +84,12 @@ class Disk:
 
     def _lose(self, lost: Lost) -> None:
         self.lost.append(lost)
-        self.ledger.drop(lost.reason, lost.flows)
+        self.ledger.drop_messages(lost.reason, lost.messages, lost.flows)
 
     def give_up(self, *numbers: int, device: int = 7, size: int = 20) -> None:
         """Memory cannot keep these messages of three flows."""
         for number in numbers:
-            self.ledger.receive(3)
+            self.ledger.inherit(1, 3)
             batch = BatchId(RUN, device, number)
             assert self.spool.take_over(Message(b"%d." % number * size, 3, reactor.seconds(), batch))
 
@@ -163,13 +164,14 @@ async def test_what_is_left_at_a_stop_is_there_at_the_next_start(tmp_path: Path)
     first.spool.startService()
     first.give_up(1, 2)
     await first.stop()
-    assert first.ledger.records_in_flight == 6
+    assert (first.ledger.records_in_flight, first.ledger.messages_in_flight) == (6, 2)
     second = Disk(tmp_path)
     second.spool.startService()
     await second.until(lambda: second.ledger.records_in_flight == 6)
+    assert (second.ledger.messages_created, second.ledger.messages_in_flight) == (2, 2)
     second.backlog.startService()
     await second.until(lambda: second.ledger.records_forwarded == 6)
-    assert second.ledger.balanced()
+    assert (second.ledger.balanced(), second.ledger.settled, second.ledger.messages_sent) == (True, True, 2)
     await second.stop()
 
 
@@ -197,7 +199,7 @@ async def test_messages_of_a_device_that_is_gone_are_dropped_as_such(tmp_path: P
     disk.give_up(1, device=8)
     disk.backlog.startService()
     await disk.until(lambda: disk.ledger.records_dropped["unregistered"] == 3)
-    assert disk.ledger.balanced()
+    assert (disk.ledger.balanced(), disk.ledger.messages_dropped["unregistered"]) == (True, 1)
     await disk.stop()
 
 
@@ -219,13 +221,14 @@ async def test_a_message_on_disk_that_is_too_large_goes_in_halves(tmp_path: Path
     """They are on the disk before the whole is struck off, and a restart in between sends them under the same names."""
     disk = Disk(tmp_path, status(413), otherwise=status(503))
     disk.spool.startService()
-    disk.ledger.receive(8)
+    disk.ledger.inherit(1, 8)
     body = encode(plain_flows(8), device_id=7, column_ids={})
     assert disk.spool.take_over(Message(body, 8, reactor.seconds(), BatchId(RUN, 7, 1)))
     disk.backlog.startService()
     await disk.until(lambda: disk.ledger.messages_split == 1 and disk.spool.waiting().messages == 2)
     await disk.stop()
     assert (disk.ledger.records_in_flight, disk.ledger.balanced()) == (8, True)
+    assert (disk.ledger.messages_created, disk.ledger.messages_in_flight) == (3, 2)
     again = Disk(tmp_path)
     again.spool.startService()
     await again.until(lambda: again.ledger.records_in_flight == 8)
@@ -278,9 +281,32 @@ async def test_health_names_what_was_set_aside(tmp_path: Path) -> None:
     disk.spool.startService()
     assert disk.spool.check().status == "ok"
     assert disk.spool.check().detail == (
-        f"0 messages on disk; a damaged part was set aside: {tmp_path}/00000001.bad-1000000000"
+        "0 messages on disk; spool_quarantined: what could not be used was set aside as"
+        f" {tmp_path}/00000001.bad-1000000000"
     )
+    assert (disk.spool.check().warning, disk.spool.shown()["Quarantined"]) == (True, 1)
     await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_directory_that_cannot_be_used_gives_way_to_a_new_one(tmp_path: Path) -> None:
+    """A file stands in its place: it is kept under another name, people are told, and the spool does its work."""
+    (tmp_path / "spool").write_text("no directory")
+    disk = Disk(tmp_path / "spool")
+    disk.spool.startService()
+    assert (disk.spool.check().status, disk.spool.check().warning) == ("ok", True)
+    assert f"spool_quarantined: what could not be used was set aside as {tmp_path}/spool.bad-1000000000" in (
+        disk.spool.check().detail
+    )
+    assert (tmp_path / "spool.bad-1000000000").read_text() == "no directory"
+    disk.give_up(1)
+    await disk.until(lambda: disk.spool.waiting().messages == 1)
+    await disk.stop()
+    again = Disk(tmp_path / "spool")
+    again.spool.startService()
+    assert (again.spool.check().warning, again.spool.shown()["Quarantined"]) == (False, 0)
+    await again.until(lambda: again.ledger.messages_in_flight == 1)
+    await again.stop()
 
 
 @pytest_twisted.ensureDeferred
@@ -295,3 +321,21 @@ async def test_a_full_spool_counts_what_gives_way(tmp_path: Path) -> None:
     assert disk.ledger.balanced()
     assert disk.ledger.records_in_flight + disk.ledger.records_dropped["spool_full"] == 30
     assert disk.ledger.records_dropped["spool_full"] > 0
+    assert 3 * disk.ledger.messages_dropped["spool_full"] == disk.ledger.records_dropped["spool_full"]
+    assert disk.ledger.messages_in_flight == disk.spool.waiting().messages
+
+
+@pytest_twisted.ensureDeferred
+async def test_messages_that_are_too_old_are_counted_as_such(tmp_path: Path) -> None:
+    """Three of an hour ago, in files of their own: the last file stays, for what comes next may be in it."""
+    disk = Disk(tmp_path, max_bytes=1 << 20, segment_bytes=50, max_age_seconds=1800)
+    disk.spool.startService()
+    for number in (1, 2, 3):
+        disk.give_up(number)
+        await disk.until(lambda: disk.spool.waiting().messages == number)  # noqa: B023
+    disk.wall += 3600
+    disk.give_up(4)
+    await disk.until(lambda: disk.ledger.messages_dropped["spool_expired"] == 2)
+    assert (disk.ledger.records_dropped["spool_expired"], disk.ledger.records_dropped["spool_full"]) == (6, 0)
+    await disk.stop()
+    assert (disk.ledger.balanced(), disk.ledger.messages_in_flight) == (True, 2)

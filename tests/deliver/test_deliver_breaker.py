@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from random import Random
 
 from twisted.internet.task import Clock
@@ -115,6 +116,75 @@ def test_twenty_agents_do_not_come_all_at_once() -> None:
     late = [second for second in came if second >= 10]
     assert max(Counter(late).values()) <= 0.15 * len(late)
     assert len(late) <= 20 * 290 / 5
+
+
+class Site:
+    """Many devices of one kproxy, each with a message a second, and a backend that a test tells what to answer."""
+
+    def __init__(self, devices: int) -> None:
+        self.clock = Clock()
+        self.came: list[float] = []
+        self.refused: set[str] | None = set()
+        self.ledgers = [Ledger() for _device in range(devices)]
+        random = Random(4)  # noqa: S311
+        self.service = DeliveryService(
+            reactor=self.clock,
+            new_sessions=self._sessions,
+            url="https://flow.example.com/chf",
+            config=DeliverConfig(concurrent_posts=1),
+            offload=inline,
+            wall=self.clock.seconds,
+            uniform=random.uniform,
+        )
+        self.service.startService()
+
+    def _sessions(self) -> DeviceSessions:
+        session = RecordingSession(otherwise=self._answer)
+        return DeviceSessions(flow=session, snmp=RecordingSession(), further=RecordingSession)
+
+    def _answer(self, asked: RecordedRequest) -> tuple[int, dict[str, str], bytes]:
+        self.came.append(self.clock.seconds())
+        refused = self.refused is None or asked.url.rpartition("edge%3A")[2] in self.refused
+        return status(403) if refused else GOOD
+
+    def run(self, seconds: int) -> None:
+        """Let each device send for so long."""
+        for _second in range(seconds):
+            for number, ledger in enumerate(self.ledgers):
+                device = Device(device_id=number, company_id=1, name="edge")
+                self.service.sender(device, ledger).submit(Message(b"1", 0, self.clock.seconds()))
+            self.clock.pump([0.5, 0.5])
+
+    def sent(self) -> list[int]:
+        """Messages of each device that have arrived."""
+        return [ledger.messages_sent for ledger in self.ledgers]
+
+
+def test_refused_credentials_are_tried_once_a_minute_whatever_the_number_of_devices() -> None:
+    """100 devices, a token that is no good for ten minutes: five attempts, then one each minute; then all go on."""
+    site = Site(100)
+    site.refused = None
+    site.run(600)
+    assert len(site.came) <= 5 + 600 / 60
+    assert all(later - earlier >= 60 for earlier, later in pairwise(site.came[4:]))
+    assert len(site.came) >= 5 + 600 // 66
+    assert not site.service.healthy()
+    assert site.service.check().status == "failing"
+    site.refused, before = set(), len(site.came)
+    site.run(130)
+    assert min(site.sent()) > 0
+    came = Counter(int(at) for at in site.came[before:])
+    assert max(came.values()) <= 0.15 * sum(came.values())
+    assert site.service.healthy()
+
+
+def test_one_device_that_is_refused_holds_up_no_other() -> None:
+    """It tries once a minute; that the backend takes the others' messages says that the credentials are right."""
+    site = Site(4)
+    site.refused = {"2"}
+    site.run(300)
+    assert site.sent() == [300, 300, 0, 300]
+    assert len(site.came) - 900 == 6  # at 0, 60, 120 ... 300 s
 
 
 def test_in_trouble_the_disk_keeps_all_but_the_newest() -> None:

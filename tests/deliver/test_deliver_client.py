@@ -130,6 +130,7 @@ def test_a_message_that_is_too_large_goes_in_halves() -> None:
     ledger = sending.ledger
     assert (ledger.records_forwarded, ledger.records_in_flight, ledger.balanced()) == (8, 0, True)
     assert (ledger.messages_split, ledger.messages_sent, ledger.dead_letters) == (1, 2, 0)
+    assert (ledger.messages_created, ledger.messages_in_flight) == (3, 0)
     assert sending.sender.standing.status().problem == ""
 
 
@@ -142,6 +143,7 @@ def test_a_flow_that_is_too_large_alone_is_set_aside_and_the_others_arrive() -> 
     ledger = sending.ledger
     assert (ledger.records_forwarded, ledger.records_dropped["rejected"], ledger.balanced()) == (7, 1, True)
     assert (ledger.messages_split, ledger.dead_letters) == (3, 1)
+    assert (ledger.messages_created, ledger.messages_sent) == (7, 3)
     names = [request.headers["X-Kproxy-Batch"] for request in sending.flow.requests]
     assert len(set(names)) == len(names) == 7
 
@@ -201,6 +203,7 @@ def test_the_deadline_ends_all_attempts() -> None:
     sending.clock.advance(8)
     assert drained.called
     assert (sending.ledger.records_dropped["shutdown"], sending.ledger.balanced()) == (40, True)
+    assert sending.ledger.messages_dropped["shutdown"] == 4
     assert sending.clock.getDelayedCalls() == []
 
 
@@ -210,6 +213,7 @@ def test_refused_messages_take_bounded_room() -> None:
     sending.submit(*[b"x" * (1 << 20)] * 5)
     assert [code for _body, code in sending.letters.kept] == [400]
     assert sending.ledger.records_in_flight == 40
+    assert sending.ledger.messages_in_flight == sending.sender.standing.queued == 4
 
 
 def test_drain_drops_refused_messages_that_wait() -> None:
@@ -235,6 +239,7 @@ def test_full_queue_drops_the_oldest_waiting_message() -> None:
     sending = Sending(first, otherwise=GOOD, max_messages=3)
     sending.submit(b"1", b"2", b"3", b"4", b"5")
     assert (sending.ledger.records_dropped["queue_full"], sending.ledger.balanced()) == (20, True)
+    assert (sending.ledger.messages_dropped["queue_full"], sending.ledger.messages_in_flight) == (2, 3)
     seen = sending.sender.standing.status()
     assert (seen.queue_length, seen.queue_highwater, seen.queue_bytes) == (3, 3, 3)
     first.callback(HttpAnswer(status=200))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import attrs
@@ -21,6 +23,7 @@ from kproxy_tw.errors import ConfigError, MalformedInput
 
 INSTANCE = UUID("0d1f8f2e-7d3a-4f0e-9a55-5d6c3c0f6e11")
 PLENTY = 1 << 40
+NOBODY = 65534
 SMALL = SpoolLimits(max_bytes=64 << 10, segment_bytes=8 << 10, device_part=1.0, free_bytes=0)
 
 
@@ -208,10 +211,10 @@ def test_a_start_reads_nothing_of_the_backlog(tmp_path: Path, monkeypatch: pytes
     assert again.take(1 << 20) == ([], [])
     new = places(again.append([record(99)])[0])
     assert again.take_stock()
-    assert 0 < again.inherited_flows < sum(number % 7 + 1 for number in range(16))
+    assert 0 < again.inherited.flows < sum(number % 7 + 1 for number in range(16))
     while again.take_stock():
         pass
-    assert again.inherited_flows == sum(number % 7 + 1 for number in range(16))
+    assert again.inherited.flows == sum(number % 7 + 1 for number in range(16))
     assert [each.batch.sequence for each in everything(again)] == list(range(16))
     again.release(new)
     assert [each.batch.sequence for each in everything(again)] == [99]
@@ -230,7 +233,7 @@ def test_what_must_give_way_unread_is_counted(tmp_path: Path) -> None:
     assert gone > 0
     while again.take_stock():
         pass
-    assert again.inherited_flows == sum(number % 7 + 1 for number in range(50))
+    assert again.inherited.flows == sum(number % 7 + 1 for number in range(50))
     assert [each.batch.sequence for each in everything(again)] == list(range(gone, 50))
 
 
@@ -273,6 +276,22 @@ def test_what_gave_way_before_a_failed_write_is_told_with_the_next(
     assert sum(each.messages for each in lost) == 50 - left
 
 
+def test_what_is_out_when_its_segment_gives_way_is_lost_only_if_nobody_delivers_it(tmp_path: Path) -> None:
+    """The first three are with a sender when the disk lets them go: it delivers two, and gives up one."""
+    spool = opened(tmp_path)
+    held = places(spool.append([record(number) for number in range(3)])[0])
+    told: list[Lost] = []
+    for number in range(3, 100):
+        found, lost = spool.append([record(number)])
+        told += [*lost, *spool.release(places(found))]
+    left = spool.status().messages
+    assert sum(each.messages for each in told) == 100 - 3 - left
+    spool.done(held[:2])
+    assert spool.release(held) == [Lost((INSTANCE, 1), 1, 2 % 7 + 1, "spool_full")]
+    assert spool.release(held) == []
+    assert spool.status().messages == left
+
+
 def test_old_segments_expire(tmp_path: Path) -> None:
     """With an age limit, segments go whose successor is too old as well."""
     now = [10**9 + 0.0]
@@ -284,6 +303,7 @@ def test_old_segments_expire(tmp_path: Path) -> None:
     now[0] += 3601
     _found, lost = spool.append([record(6)])
     assert sum(each.messages for each in lost) == 4
+    assert {each.reason for each in lost} == {"spool_expired"}
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -293,6 +313,81 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
         opened(tmp_path)
     spool.close()
     opened(tmp_path).close()
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Without root's rights for as long, where it has them."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o300], ids=["nothing", "no writing", "no reading"])
+def test_a_directory_without_the_rights_is_set_aside_with_all_that_is_in_it(mode: int) -> None:
+    """As somebody leaves it who tried the daemon as another user: a new one is made and used, with its rights."""
+    with TemporaryDirectory() as state:
+        os.chown(state, NOBODY if os.geteuid() == 0 else -1, -1)
+        directory = Path(state, "spool")
+        with unprivileged():
+            spool = opened(directory)
+            spool.append([record(1)])
+            spool.close()
+            directory.chmod(mode)
+            spool = opened(directory)
+            assert spool.set_aside == [Path(state, "spool.bad-1000000000")]
+            assert spool.status().messages == 0
+            spool.append([record(2)])
+            spool.close()
+            assert directory.stat().st_mode & 0o777 == 0o700
+            spool.set_aside[0].chmod(0o700)
+            assert [each.batch.sequence for each in everything(opened(spool.set_aside[0]))] == [1]
+
+
+@pytest.mark.parametrize("name", ["lock", "tally"])
+def test_something_else_under_a_name_of_ours(tmp_path: Path, name: str) -> None:
+    """What holds messages is used all the same where it can be: without a lock it cannot."""
+    spool = opened(tmp_path / "spool")
+    spool.append([record(1)])
+    spool.close()
+    (tmp_path / "spool" / name).unlink()
+    (tmp_path / "spool" / name).mkdir()
+    spool = opened(tmp_path / "spool")
+    aside = {"lock": "spool.bad-1000000000", "tally": "spool/tally.bad-1000000000"}[name]
+    assert spool.set_aside == [tmp_path / aside]
+    assert spool.status().messages == {"lock": 0, "tally": 1}[name]
+
+
+def test_what_cannot_be_renamed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost by it: the daemon goes on from memory."""
+    (tmp_path / "spool").write_text("no directory")
+
+    def fails(_path: Path, _target: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OSError, match="busy"):
+        opened(tmp_path / "spool")
+    assert (tmp_path / "spool").read_text() == "no directory"
+
+
+def test_a_full_disk_is_no_reason_to_set_anything_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new directory would find no more room."""
+    opened(tmp_path / "spool").close()
+
+    def fails(*_call: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "open", fails)
+        with pytest.raises(OSError, match="No space"):
+            opened(tmp_path / "spool")
+    assert [path.name for path in tmp_path.iterdir()] == ["spool"]
 
 
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
@@ -373,8 +468,9 @@ def test_a_foreign_file_is_set_aside(tmp_path: Path, content: bytes) -> None:
     """It is renamed, not deleted, and the spool works."""
     (tmp_path / f"00000007{SUFFIX}").write_bytes(content)
     spool = opened(tmp_path)
-    assert spool.quarantined.endswith(".bad-1000000000")
-    assert Path(spool.quarantined).read_bytes() == content
+    (aside,) = spool.set_aside
+    assert aside.name == "00000007.bad-1000000000"
+    assert aside.read_bytes() == content
     spool.append([record(1)])
     assert spool.status().messages == 1
 

@@ -131,7 +131,7 @@ def test_the_counter_is_the_one_that_the_kernel_hangs_on_datagrams() -> None:
 def test_the_counter_may_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has 32 bits; the total has more."""
     counts = iter((WRAPS - 5, 7))
-    monkeypatch.setattr("kproxy_tw.listen.drops.kernel_count", lambda _socket: next(counts))
+    monkeypatch.setattr("kproxy_tw.listen.drops.kernel_count", lambda _socket: (next(counts), 0.5))
     with sender() as sock:
         drops = KernelDrops(sock)
         assert (drops.read(), drops.read()) == (WRAPS - 5, WRAPS + 7)

@@ -146,7 +146,7 @@ def test_pending_records_are_bounded_by_their_own_limit_and_the_shared_one() -> 
     layout = OneByteRecords()
     first, second, third = (RecordSet(layout, 10, bytes([number] * 10), CLOCK) for number in range(3))
     size = 10 + SET_OVERHEAD_BYTES
-    budget = ByteBudget(3 * size)
+    budget = ByteBudget(4 * size)
     one, other = PendingRecords(budget, 2 * size), PendingRecords(budget, 2 * size)
     assert [one.add(first), one.add(second), one.add(third)] == [True, True, False]
     assert [other.add(first), other.add(second)] == [True, False]
@@ -156,6 +156,26 @@ def test_pending_records_are_bounded_by_their_own_limit_and_the_shared_one() -> 
     assert not other.add(second)
     budget.release(2 * size)
     assert other.add(second)
+
+
+def test_devices_that_flood_leave_room_for_those_that_have_little() -> None:
+    """A budget of 512 KiB: four may take all but a quarter; each other device has its 4 KiB, until nothing is left."""
+
+    def some() -> RecordSet:
+        return RecordSet(OneByteRecords(), 824, bytes(824), CLOCK)
+
+    size = 824 + SET_OVERHEAD_BYTES
+    budget = ByteBudget(512 * size)
+    floods = [PendingRecords(budget, 256 * size) for _device in range(4)]
+    for _round in range(256):
+        for flood in floods:
+            flood.add(some())
+    assert sum(flood.bytes for flood in floods) == budget.used == 384 * size
+    others = [PendingRecords(budget, 256 * size) for _device in range(32)]
+    for other in others:
+        assert [other.add(some()) for _set in range(5)] == [True] * 4 + [False]
+    assert budget.used == budget.max_bytes
+    assert not PendingRecords(budget, 256 * size).add(some())
 
 
 def test_bytes_that_sets_share_are_counted_once() -> None:

@@ -34,6 +34,9 @@ LEDGER_KEYS = {
     "MessagesRetried": int,
     "MessagesSplit": int,
     "DeadLetters": int,
+    "MessagesCreated": int,
+    "MessagesInFlight": int,
+    "MessagesDropped": dict,
 }
 
 
@@ -165,6 +168,10 @@ def samples(status: FixedStatus) -> Counter[tuple[str, ...]]:
 def test_metrics() -> None:
     """The documented names and labels, read by Prometheus' own parser, with the right values."""
     ledger = sample_ledger(received=900, sampled_out=100, dropped=7, in_flight=3)
+    for _message in range(7):
+        ledger.create_message()
+    ledger.drop_messages("spool_full", 3, 0)
+    ledger.drop_messages("shutdown", 1, 0)
     total = Ledger.total([ledger])
     total.receive(50)
     total.drop("unregistered", 50)
@@ -178,9 +185,17 @@ def test_metrics() -> None:
     assert found["kproxy_records_in_flight", name] == 3
     assert ("kproxy_kernel_drops_total", "192.0.2.1:9995") in found
     assert ("kproxy_sequence_gaps_total", name) in found
+    assert found["kproxy_messages_created_total", name] == 8
     assert found["kproxy_messages_total", name, "sent"] == 1
+    assert found["kproxy_messages_total", name, "dropped"] == 4
+    assert found["kproxy_messages_dropped_total", name, "spool_full"] == 3
+    assert found["kproxy_messages_dropped_total", name, "shutdown"] == 1
+    assert found["kproxy_messages_in_flight", name] == 3
+    ends = sum(found["kproxy_messages_total", name, outcome] for outcome in ("sent", "split", "dead_letter", "dropped"))
+    assert found["kproxy_messages_created_total", name] == ends + found["kproxy_messages_in_flight", name]
     assert found["kproxy_spool_bytes",] == 48_213
     assert found["kproxy_crash_gap_records",] == 17
+    assert found["kproxy_spool_quarantined",] == 1
     assert found["kproxy_info", "1.0.0"] == 1
 
 

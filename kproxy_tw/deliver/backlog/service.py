@@ -205,7 +205,7 @@ class BacklogService(Service):
             return False
         for half in halves:
             self._spool.take_over(half)
-        self._ledger(stored.record.batch.origin).messages_split += 1
+        self._ledger(stored.record.batch.origin).split_message()
         self._spool.done(stored)
         return True
 
@@ -233,14 +233,11 @@ class BacklogService(Service):
         self._tries.pop(record.batch, None)
         self._spool.done(stored)
         if outcome.fate is Fate.DELIVERED:
-            ledger.forward(record.flows)
-            ledger.messages_sent += 1
-            ledger.bytes_sent += len(record.body)
+            ledger.deliver_message(record.flows, len(record.body))
         elif outcome.fate is Fate.REJECT:
-            ledger.drop("unregistered", record.flows)
+            ledger.drop_messages("unregistered", 1, record.flows)
         else:
-            ledger.drop("rejected", record.flows)
-            ledger.dead_letters += 1
+            ledger.refuse_message(record.flows)
             self._letters.keep(record.batch, record.body, outcome.status)
             device = record.batch.device_id
             self.log.error("a message of device {device} is lost: {why}", device=device, why=outcome.problem)

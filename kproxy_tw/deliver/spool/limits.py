@@ -42,12 +42,20 @@ class SpoolLimits:
 
 @attrs.frozen
 class Lost:
-    """Records of one origin that will never be delivered. ``reason``: ``spool_full`` or ``spool_corrupt``."""
+    """Messages of one origin that will never be delivered. ``reason``: as the ledger knows it, ``spool_...``."""
 
     origin: Origin
     messages: int
     flows: int
     reason: str
+
+
+@attrs.frozen
+class Stock:
+    """Messages, and the flows in them."""
+
+    messages: int
+    flows: int
 
 
 @attrs.frozen

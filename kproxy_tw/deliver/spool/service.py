@@ -24,7 +24,7 @@ from twisted.python.threadpool import ThreadPool
 
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.spool.custody import Custody, Errand
-from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
+from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus, Stock
 from kproxy_tw.deliver.spool.record import SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place
 from kproxy_tw.deliver.spool.store import Spool, Stored
@@ -49,7 +49,7 @@ class SpoolService(Service):
     """Fits ``Keeper``; and gives messages back from the disk, see :meth:`take`.
 
     :param max_bytes: of the spool, for the status.
-    :param inherited: told how many more flows are on disk from runs before this one.
+    :param inherited: told how many more messages, and flows in them, are on disk from runs before this one.
     :param lost: told of records that will never be delivered.
     :param books: gives the flows received so far, and those of them without a fate.
     :param wall: seconds since 1970.
@@ -63,7 +63,7 @@ class SpoolService(Service):
         reactor: Any,
         spool: Spool,
         max_bytes: int,
-        inherited: Callable[[int], None],
+        inherited: Callable[[int, int], None],
         lost: Callable[[Lost], None],
         books: Callable[[], Books],
         wall: Callable[[], float] = time.time,
@@ -77,7 +77,7 @@ class SpoolService(Service):
         self._wall = wall
         self._instance = uuid4()
         self._met_bug = partial(_met_bug, self.log)
-        self._booked = 0
+        self._booked = Stock(0, 0)
         self._written = Books(0, 0)
         self._custody = Custody()
         self._thread = ThreadPool(1, 1, "spool")
@@ -108,8 +108,8 @@ class SpoolService(Service):
             return
         self._usable = True
         self._thread.start()
-        if self._spool.quarantined:
-            self.log.warn("a damaged part of the spool was set aside: {path}", path=self._spool.quarantined)
+        for path in self._spool.set_aside:
+            self.log.warn("a part of the spool that cannot be used was set aside: {path}", path=path)
         if self._spool.tallies.crash_gap:
             self.log.warn(
                 "the last run did not end in order: up to {flows} flows that it had received were in memory alone,"
@@ -139,14 +139,17 @@ class SpoolService(Service):
             "OldestMs": max(0, age),
             "MaxBytes": self._max_bytes,
             "CrashGap": self._spool.tallies.crash_gap,
+            "Quarantined": len(self._spool.set_aside),
         }
 
     def check(self) -> Check:
-        """The check ``spool``: failing while the disk does not take what it is given."""
+        """The check ``spool``: failing while the disk does not take what it is given; warns of what was set aside."""
         if self._problem:
             return Check(name="spool", status="failing", detail=self._problem)
-        aside = f"; a damaged part was set aside: {self._spool.quarantined}" if self._spool.quarantined else ""
-        return Check(name="spool", status="ok", detail=f"{self._status.messages} messages on disk{aside}")
+        aside = self._spool.set_aside
+        words = f"; spool_quarantined: what could not be used was set aside as {aside[-1]}" if aside else ""
+        detail = f"{self._status.messages} messages on disk{words}"
+        return Check(name="spool", status="ok", detail=detail, warning=bool(aside))
 
     def has_room(self, size: int) -> bool:
         """Whether messages of ``size`` bytes together would be taken over now."""
@@ -234,15 +237,15 @@ class SpoolService(Service):
         except OSError as problem:
             self._failed(f"messages: {problem.strerror or problem}")
             return
-        if self._booked:
-            self.log.info("{flows} flows wait on disk from before", flows=self._booked)
+        if self._booked.flows:
+            self.log.info("{flows} flows wait on disk from before", flows=self._booked.flows)
 
     def _book(self) -> None:
         """What was found on disk is in the books before anything becomes of it."""
-        found = self._spool.inherited_flows - self._booked
-        if found:
-            self._booked += found
-            self._inherited(found)
+        found, before = self._spool.inherited, self._booked
+        if found != before:
+            self._booked = found
+            self._inherited(found.messages - before.messages, found.flows - before.flows)
 
     def _tell(self, lost: Sequence[Lost]) -> None:
         self._book()
@@ -268,7 +271,7 @@ class SpoolService(Service):
                 break
             await self._writing
         self._usable = False
-        self._tell(self._custody.abandon())
+        self._tell([*self._custody.abandon(), *self._spool.untold])
         tally = Tally.of(self._instance, self._wall(), self._books(), self._status.flows, ended=True)
         await self._in_thread(partial(_close, self._spool, tally))
         self._thread.stop()
@@ -280,8 +283,7 @@ def _apply(
     """Do all of an errand. :raises OSError: nothing of it is done."""
     places, lost = spool.append(records) if records else ([], [])
     spool.done(errand.ended)
-    spool.release(errand.released)
-    return places, lost, spool.status()
+    return places, [*lost, *spool.release(errand.released)], spool.status()
 
 
 def _take_stock(spool: Spool) -> tuple[bool, SpoolStatus]:

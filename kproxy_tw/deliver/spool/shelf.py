@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from kproxy_tw.crashpoints import crash_point
-from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus
+from kproxy_tw.deliver.spool.limits import Lost, SpoolStatus, Stock
 from kproxy_tw.deliver.spool.record import Header
 from kproxy_tw.deliver.spool.segment import SUFFIX, UNNAMED_SUFFIX, Place, Segment, Waiting
 from kproxy_tw.errors import ConfigError, MalformedInput
@@ -23,7 +25,7 @@ class Shelf:
     :param wall: seconds since 1970; names what is set aside.
     :ivar last_inherited: number of the last segment that was there at the start.
     :ivar damaged: places that could not be read since it was opened.
-    :ivar quarantined: where the last file that could not be used was moved; empty when none was.
+    :ivar set_aside: where files that could not be used were moved, or the whole directory.
     :ivar refusals: marks and deletions that the disk did not take.
     """
 
@@ -31,7 +33,7 @@ class Shelf:
         self.directory = directory
         self.last_inherited = 0
         self.damaged = 0
-        self.quarantined = ""
+        self.set_aside: list[Path] = []
         self.refusals = 0
         self._roll_bytes = roll_bytes
         self._wall = wall
@@ -49,6 +51,8 @@ class Shelf:
         :raises OSError: it cannot be made or read.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(self.directory, os.W_OK | os.X_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.directory))
         self._lock = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -57,28 +61,40 @@ class Shelf:
             raise ConfigError(
                 "state_dir", f"{self.directory} is in use by another process; give each its own"
             ) from None
-        for path in self.directory.glob(f"*{UNNAMED_SUFFIX}"):
-            path.unlink()
-        for path in sorted(self.directory.glob(f"*{SUFFIX}")):
-            self._adopt(path)
+        for path in sorted(map(self.directory.joinpath, os.listdir(self.directory))):
+            if path.suffix == UNNAMED_SUFFIX:
+                with suppress(OSError):
+                    path.unlink()
+            elif path.suffix == SUFFIX:
+                self._adopt(path)
         self.last_inherited = max(self._segments, default=0)
         self._next_number = self.last_inherited + 1
+
+    def put_aside(self, path: Path) -> None:
+        """Give something in the way another name, so that it does no harm and somebody can look at it.
+
+        :raises OSError: it cannot be renamed.
+        """
+        aside = path.with_suffix(f".bad-{int(self._wall())}")
+        path.rename(aside)
+        self.set_aside.append(aside)
 
     @property
     def unread(self) -> int:
         """Segments that were there at the start and were not read yet."""
         return len(self._unread)
 
-    def read_one(self) -> int | None:
+    def read_one(self) -> Stock | None:
         """Take stock of the oldest segment that was there at the start and was not read yet.
 
-        :return: flows that wait in it; ``None`` when all are read.
+        :return: what waits in it; ``None`` when all are read.
         """
         if not self._unread:
             return None
         segment = self._unread.popleft()
         self.damaged += segment.take_stock()
-        return sum(each.flows for each in segment.waiting.values())
+        waiting = segment.waiting.values()
+        return Stock(sum(each.messages for each in waiting), sum(each.flows for each in waiting))
 
     def close(self) -> None:
         """Leave everything as it is for the next start."""
@@ -86,7 +102,9 @@ class Shelf:
             segment.close()
         self._segments.clear()
         self._unread.clear()
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def __contains__(self, number: int) -> bool:
         return number in self._segments
@@ -180,9 +198,7 @@ class Shelf:
         try:
             segment = Segment.open(path)
         except (MalformedInput, OSError):
-            aside = path.with_suffix(f".bad-{int(self._wall())}")
-            path.rename(aside)
-            self.quarantined = str(aside)
+            self.put_aside(path)
             self.damaged += 1
             return
         self._segments[segment.number] = segment

@@ -19,7 +19,8 @@ from typing import Protocol
 
 import attrs
 
-from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits, SpoolStatus
+from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits, SpoolStatus, Stock
+from kproxy_tw.deliver.spool.opening import open_or_replace
 from kproxy_tw.deliver.spool.record import Header, SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place, Segment
 from kproxy_tw.deliver.spool.shelf import Shelf
@@ -52,7 +53,8 @@ class Spool:
     :param wall: seconds since 1970.
     :param usage: size and free bytes of the file system where a path is.
     :ivar tallies: the file beside the segments with what the books said.
-    :ivar inherited_flows: flows found so far that waited already when it was opened.
+    :ivar inherited: what was found so far that waited already when it was opened.
+    :ivar untold: what had to give way before a failure, and was not returned by :meth:`append` yet.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class Spool:
         wall: Callable[[], float],
         usage: Callable[[Path], Usage] = shutil.disk_usage,
     ) -> None:
-        self.inherited_flows = 0
+        self.inherited = Stock(0, 0)
         self._limits = limits
         self._wall = wall
         self._usage = usage
@@ -71,9 +73,10 @@ class Spool:
         self.tallies = TallyFile(directory)
         self._out: dict[Place, Header] = {}
         self._returned: list[tuple[int, int]] = []
-        self._inherited: Iterator[Place] = iter(())
+        self._behind: Iterator[Place] = iter(())
         self._ahead: Place | None = None
-        self._untold: list[Lost] = []
+        self._gone: dict[Place, Lost] = {}
+        self.untold: list[Lost] = []
 
     @property
     def damaged(self) -> int:
@@ -81,9 +84,9 @@ class Spool:
         return self._shelf.damaged
 
     @property
-    def quarantined(self) -> str:
-        """Where the last file that could not be used was moved; empty when none was."""
-        return self._shelf.quarantined
+    def set_aside(self) -> Sequence[Path]:
+        """Where files that could not be used were moved, or a directory that could not be."""
+        return self._shelf.set_aside
 
     @property
     def refusals(self) -> int:
@@ -93,27 +96,24 @@ class Spool:
     def open(self) -> None:
         """Take the directory; what it holds is found by :meth:`take_stock`.
 
+        One that cannot be used, such as another user's, gives way to a new one.
+
         :raises ConfigError: another process has it.
-        :raises OSError: it cannot be made or read.
+        :raises OSError: it cannot be made, nor renamed.
         """
-        self._shelf.open()
-        try:
-            self.tallies.open()
-        except OSError:
-            self._shelf.close()
-            raise
+        open_or_replace(self._shelf, self.tallies)
 
     def take_stock(self) -> bool:
         """Read one segment that was there at the start; after the last, what waits there can be taken.
 
         :return: whether there may be more.
         """
-        flows = self._shelf.read_one()
-        if flows is not None:
-            self.inherited_flows += flows
+        found, before = self._shelf.read_one(), self.inherited
+        if found is not None:
+            self.inherited = Stock(before.messages + found.messages, before.flows + found.flows)
             return True
-        self._inherited = self._shelf.inherited()
-        self._ahead = next(self._inherited, None)
+        self._behind = self._shelf.inherited()
+        self._ahead = next(self._behind, None)
         self._shelf.tidy()
         return False
 
@@ -132,7 +132,7 @@ class Spool:
         :return: where each stands, ``None`` for one that found no room; what had to give way, now and before a failure.
         :raises OSError: the disk fails; none of them counts as kept, and the next call begins another segment.
         """
-        lost, self._untold = [*self._untold, *self._expire()], []
+        lost, self.untold = [*self.untold, *self._expire()], []
         admitted: list[SpoolRecord] = []
         size = 0
         for record in records:
@@ -142,20 +142,28 @@ class Spool:
         try:
             found = iter(self._write(admitted) if admitted else ())
         except OSError:
-            self._untold = lost
+            self.untold = lost
             raise
         kept = {id(record) for record in admitted}
         return [next(found) if id(record) in kept else None for record in records], lost
 
-    def release(self, places: Iterable[Place]) -> None:
-        """Nobody delivers these any more: they can be taken from the disk."""
+    def release(self, places: Iterable[Place]) -> list[Lost]:
+        """Nobody delivers these any more: they can be taken from the disk.
+
+        :return: those that the disk has not either, for their segment had to give way meanwhile.
+        """
+        lost = []
         for place in places:
-            if self._out.pop(place, None) is not None:
+            if place in self._gone:
+                lost.append(self._gone.pop(place))
+            elif self._out.pop(place, None) is not None:
                 heapq.heappush(self._returned, (place.segment, place.offset))
+        return lost
 
     def done(self, places: Iterable[Place]) -> None:
         """These have their fate."""
         for place in places:
+            self._gone.pop(place, None)
             header = self._out.pop(place, None)
             segment = self._shelf.get(place.segment)
             if header is not None and segment is not None:
@@ -216,7 +224,7 @@ class Spool:
                 return False
             while self._shelf.unread:  # nothing may be dropped that is not known
                 self.take_stock()
-            lost += self._drop(next(iter(self._shelf)))
+            lost += self._drop(next(iter(self._shelf)), "spool_full")
         usage = self._usage(self._shelf.directory)
         return usage.free - size >= limits.floor(usage.total)
 
@@ -238,19 +246,18 @@ class Spool:
             for segment, behind in pairwise(self._shelf):
                 if not 0 < behind.oldest_ms < limit:
                     break
-                lost += self._drop(segment)
+                lost += self._drop(segment, "spool_expired")
         return lost
 
-    def _drop(self, segment: Segment) -> list[Lost]:
-        """Delete a segment; what of it is out may still arrive, the rest is lost."""
+    def _drop(self, segment: Segment, reason: str) -> list[Lost]:
+        """Delete a segment; what of it is out may still arrive, or be given up later; the rest is lost."""
         for place in [place for place in self._out if place.segment == segment.number]:
             header = self._out.pop(place)
             segment.waiting[header.batch.origin].add(header, -1)
+            self._gone[place] = Lost(header.batch.origin, 1, header.flows, reason)
         self._shelf.remove(segment)
         return [
-            Lost(origin, each.messages, each.flows, "spool_full")
-            for origin, each in segment.waiting.items()
-            if each.messages
+            Lost(origin, each.messages, each.flows, reason) for origin, each in segment.waiting.items() if each.messages
         ]
 
     def _drop_of_device(self, device: int) -> list[Lost]:
@@ -273,5 +280,5 @@ class Spool:
         ahead = self._ahead
         if self._returned and (ahead is None or self._returned[0] < (ahead.segment, ahead.offset)):
             return Place(*heapq.heappop(self._returned))
-        self._ahead = next(self._inherited, None)
+        self._ahead = next(self._behind, None)
         return ahead

@@ -20,7 +20,7 @@ class TallyFile:
 
     def __init__(self, directory: Path) -> None:
         self.previous: Tally | None = None
-        self._path = directory / FILE_NAME
+        self.path = directory / FILE_NAME
         self._descriptor = -1
         self._generation = 0
 
@@ -31,7 +31,7 @@ class TallyFile:
 
     def open(self) -> None:
         """Read what is there. :raises OSError: the file cannot be made or read."""
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._generation, self.previous = latest(os.pread(self._descriptor, SLOTS * SLOT_BYTES, 0))
 
     def write(self, tally: Tally, *, synchronize: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kproxy_tw.status import DaemonStatus, EndpointStatus
 from kproxy_tw.upstream.expiry import WARN_DAYS
 from kproxy_tw.web.page import PageContent
@@ -69,6 +71,10 @@ def _state(endpoint: EndpointStatus) -> tuple[str, Tone]:
     return ("away", "bad") if endpoint.last_error else ("not used yet", "wait")
 
 
+def _reasons(dropped: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
+
+
 def _delivery(daemon: DaemonStatus) -> Facts:
     totals, spool, offset = daemon.totals, daemon.spool, daemon.clock_offset
     wrong = offset is not None and abs(offset) > MOST_OFFSET_SECONDS
@@ -77,6 +83,13 @@ def _delivery(daemon: DaemonStatus) -> Facts:
     items = facts(
         (totals.messages_sent, "MessagesSent", "Messages delivered", "count"),
         (totals.messages_retried, "MessagesRetried", "Attempts repeated", "count"),
+        (
+            Cell(totals.messages_dropped.total(), under=_reasons(totals.messages_dropped)),
+            "MessagesDropped",
+            "Messages dropped",
+            "count",
+            "Given up before the backend took them, by reason; beside what it has refused",
+        ),
         (totals.bytes_sent, "BytesSent", "Bytes delivered", "bytes"),
         (
             daemon.lately.bytes_sent / seconds if seconds else None,
