@@ -126,11 +126,20 @@ class Poll:
             await self._walk(oids.COUNTERS)
             if counters.lacks_wide(self._table(oids.COUNTERS)):
                 await self._walk(oids.COUNTERS_32)
+        if not self.wanted.descriptions and self.memory.names.moved(self._names_counted()):
+            # Until they are read again, flows would carry the names of other interfaces.
+            self.wanted = attrs.evolve(self.wanted, descriptions=True)
         if self.wanted.descriptions:
             for spec in (*oids.DESCRIPTIONS, *oids.DESCRIPTIONS_OF_MAKERS.get(maker, ())):
                 await self._walk(spec)
         for spec in oids.HEALTH_OF_MAKERS.get(maker, oids.HOST_HEALTH):
             await self._walk(spec)
+
+    def _names_counted(self) -> dict[int, str]:
+        """Names by index, as the counters have them."""
+        tables = (self._table(oids.COUNTERS_32), self._table(oids.COUNTERS))
+        rows = [(index[0], row) for table in tables for index, row in table.rows.items() if len(index) == 1]
+        return {index: name for index, row in rows if (name := counters.name_of(row))}
 
     async def _walk(self, spec: TableSpec) -> None:
         if self._ended is not None:
@@ -213,7 +222,10 @@ class Poll:
         if self.wanted.descriptions:
             rows = self._table(oids.DESCRIPTIONS[0]).rows
             names = {index: found.name or found.descr for index, found in described.items() if (index,) in rows}
-            return self.memory.names.take(names, complete=self._complete("interfaces")) if names else ()
+            if not names:
+                return ()
+            self.memory.names.described = names
+            return self.memory.names.take(names, complete=self._complete("interfaces"))
         return self.memory.names.take({counter.index: counter.name for counter in counted.counters}, complete=False)
 
 
