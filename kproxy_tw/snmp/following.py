@@ -28,14 +28,18 @@ class InterfaceNames:
     _indexes: Mapping[str, int] | None = attrs.field(default=None, init=False)
 
     def moved(self, names: Mapping[int, str]) -> bool:
-        """Whether an index is another interface's now than the one that was described."""
-        return any(name and self.described.get(index, name) != name for index, name in names.items())
+        """Whether an index is another interface's than the one that was described, or one of these has another index."""
+        known = set(self.described.values())
+        return any(
+            name and self.described.get(index) != name and (index in self.described or name in known)
+            for index, name in names.items()
+        )
 
     def take(self, names: Mapping[int, str], *, complete: bool) -> tuple[PollEvent, ...]:
         """The interfaces of a poll, by index; what has happened to them since the last one.
 
-        Names that several interfaces have cannot be followed; one that had a single interface before is followed on when
-        only one is left. Some agents list an interface that is gone beside its successor for a while.
+        Names that several interfaces have cannot be followed; one that had a single interface before is followed on
+        when only one is left. Some agents list an interface that is gone beside its successor for a while.
 
         :param complete: all were read, so that one which is not there is gone.
         """

@@ -56,6 +56,7 @@ def test_an_index_that_became_another_interfaces() -> None:
     names.described = {1: "a", 2: "b"}
     assert not names.moved({1: "a", 2: "", 3: "c"})
     assert names.moved({1: "a", 2: "c"})
+    assert names.moved({1: "a", 7: "b"})
 
 
 def test_events_are_bounded() -> None:

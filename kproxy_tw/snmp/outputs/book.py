@@ -56,7 +56,8 @@ class DeviceBook:
     :ivar latest: the last reading, failed ones too.
     :ivar system, interfaces, counters, health: the last of each that a reading brought; by index.
     :ivar described, counted: when, in seconds since 1970; 0 before the first.
-    :ivar histories: interface (its name, or its index where several have it, or it has none) to its latest rates, the newest last.
+    :ivar histories: interface (its name, or its index where that is not its alone) to its latest rates, the newest
+        last.
     :ivar flow_rates: by index, over the time between the last two polls of the counters.
     :ivar sums: what all polls together came to.
     :ivar table: names and speeds for flows; ``None`` before the first description.
