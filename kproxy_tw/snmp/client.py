@@ -280,7 +280,8 @@ class CarefulClient:
             self._pace.bulk = True  # it is not GETBULK that the agent does not answer
         if question.ignored:
             return AgentFailure(ErrorKind.BROKEN_ANSWER, f"what the agent sends is no answer: {question.ignored[-1]}")
-        tries = f"no answer to {len(question.sent)} requests, {self._target.timeout_seconds:g} s each"
+        sent = len(question.sent)
+        tries = f"no answer to {sent} request{'s' * (sent != 1)}, {self._target.timeout_seconds:g} s each"
         if self._target.version is not Version.V3:
             return AgentFailure(
                 ErrorKind.NO_ANSWER,

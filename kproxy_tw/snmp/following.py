@@ -27,13 +27,17 @@ class InterfaceNames:
     described: Mapping[int, str] = attrs.field(factory=dict, init=False)
     _indexes: Mapping[str, int] | None = attrs.field(default=None, init=False)
 
-    def moved(self, names: Mapping[int, str]) -> bool:
-        """Whether an index is another interface's than the one that was described, or one of these has another index."""
-        known = set(self.described.values())
+    def moved(self, names: Mapping[int, str], *, complete: bool) -> bool:
+        """Whether an index is another interface's than the one that was described, or one of these has another index.
+
+        :param names: by index, empty where the agent does not tell.
+        :param complete: all were read, so that an index which is not there is gone.
+        """
+        described, known, found = self.described, set(self.described.values()), set(names.values())
         return any(
-            name and self.described.get(index) != name and (index in self.described or name in known)
+            name and described.get(index) != name and (index in described or name in known)
             for index, name in names.items()
-        )
+        ) or (complete and any(index not in names and name and name in found for index, name in described.items()))
 
     def take(self, names: Mapping[int, str], *, complete: bool) -> tuple[PollEvent, ...]:
         """The interfaces of a poll, by index; what has happened to them since the last one.

@@ -126,7 +126,7 @@ class Poll:
             await self._walk(oids.COUNTERS)
             if counters.lacks_wide(self._table(oids.COUNTERS)):
                 await self._walk(oids.COUNTERS_32)
-        if not self.wanted.descriptions and self.memory.names.moved(self._names_counted()):
+        if not self.wanted.descriptions and self._moved():
             # Until they are read again, flows would carry the names of other interfaces.
             self.wanted = attrs.evolve(self.wanted, descriptions=True)
         if self.wanted.descriptions:
@@ -135,11 +135,14 @@ class Poll:
         for spec in oids.HEALTH_OF_MAKERS.get(maker, oids.HOST_HEALTH):
             await self._walk(spec)
 
-    def _names_counted(self) -> dict[int, str]:
-        """Names by index, as the counters have them."""
-        tables = (self._table(oids.COUNTERS_32), self._table(oids.COUNTERS))
-        rows = [(index[0], row) for table in tables for index, row in table.rows.items() if len(index) == 1]
-        return {index: name for index, row in rows if (name := counters.name_of(row))}
+    def _moved(self) -> bool:
+        """The counters are not those of the interfaces that were described."""
+        names: dict[int, str] = {}
+        for spec in (oids.COUNTERS, oids.COUNTERS_32):
+            for index, row in self._table(spec).rows.items():
+                if len(index) == 1 and not names.get(index[0]):
+                    names[index[0]] = counters.name_of(row)
+        return self.memory.names.moved(names, complete=self._complete(oids.COUNTERS.name))
 
     async def _walk(self, spec: TableSpec) -> None:
         if self._ended is not None:

@@ -251,6 +251,7 @@ def test_a_check_says_precisely_what_fails(tmp_path: Path) -> None:
         }.items():
             assert said in parts[number], parts[number]
         assert check(tmp_path, [good])[0] == 0
+        assert check(tmp_path, []) == (78, "")
         assert check(tmp_path, [good, {**good, "device_id": 2, "snmp_ip": "C4NARY"}]) == (78, "")
 
 

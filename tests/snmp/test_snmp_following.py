@@ -54,9 +54,13 @@ def test_an_index_that_became_another_interfaces() -> None:
     """Interfaces that were not described, and names that are not told, say nothing of it."""
     names = InterfaceNames()
     names.described = {1: "a", 2: "b"}
-    assert not names.moved({1: "a", 2: "", 3: "c"})
-    assert names.moved({1: "a", 2: "c"})
-    assert names.moved({1: "a", 7: "b"})
+    assert not names.moved({1: "a", 2: "", 3: "c"}, complete=True)
+    assert not names.moved({1: "a"}, complete=True)
+    assert names.moved({1: "a", 2: "c"}, complete=False)
+    assert names.moved({1: "a", 7: "b"}, complete=False)
+    names.described = {1: "a", 7: "a"}
+    assert not names.moved({7: "a"}, complete=False)
+    assert names.moved({7: "a"}, complete=True)
 
 
 def test_events_are_bounded() -> None:

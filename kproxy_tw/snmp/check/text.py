@@ -198,7 +198,7 @@ def _health(reading: Reading) -> Iterator[str]:
     ]
     if rows:
         yield ""
-        yield "Device"
+        yield "Processors, memory, temperature"
         yield from _table(("what", "name", "value"), rows)
 
 
