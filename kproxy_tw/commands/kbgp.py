@@ -37,8 +37,6 @@ class Options(CommandOptions):
     def warnings(self) -> list[str]:
         """Give the lines of all commands, and those about what others may see."""
         lines = super().warnings()
-        if self.origin("token") == "flag":
-            lines.append("--token: the process list shows it to everybody on this machine; better set KENTIK_API_TOKEN")
         if self["insecure"]:
             lines.append(f"--insecure: the token and all routes go to {self['target']} WITHOUT ENCRYPTION")
         return lines

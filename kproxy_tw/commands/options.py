@@ -110,8 +110,12 @@ class CommandOptions(usage.Options):
         )
 
     def warnings(self) -> list[str]:
-        """Give one line for each flag that was given and does nothing."""
-        lines = []
+        """Give one line for each flag that was given and does nothing, or shows a secret."""
+        lines = [
+            f"-{flag.name}: the process list shows it to everybody on this machine; better set {flag.environment}"
+            for key, flag in self._table.items()
+            if flag.secret and flag.environment and self._origins[key] == "flag"
+        ]
         for key, flag in self._table.items():
             if self._origins[key] == "default" or flag.state is State.WORKS:
                 continue

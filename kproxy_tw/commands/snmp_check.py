@@ -113,7 +113,9 @@ async def _configured(
 ) -> tuple[Sequence[SnmpTarget], Mapping[int, str]]:
     """What the file names, or else the API. :raises ConfigError: neither names anything."""
     entries = read_snmp_file(config.file)
-    if entries:
+    if config.file is not None:
+        if not entries:
+            raise ConfigError("snmp_file", f"{config.file} names no device")
         of_file = targets_of_file(entries, config)
         return of_file.polled, of_file.problems
     devices = await _devices_of_api(reactor, options)

@@ -86,9 +86,11 @@ class SnmpAssembly:
 
     def device(self, device_id: int, *, whole: bool) -> DeviceSnmp:
         """What is known of a device by SNMP. :param whole: with its interfaces."""
+        known, target = self.readings.shown(device_id, whole=whole), self.targets.target(device_id)
         return attrs.evolve(
-            self.readings.shown(device_id, whole=whole),
-            target=self.targets.target(device_id),
+            known,
+            target=target,
+            next_poll=0.0 if target is None else known.next_poll,
             problem=self.targets.problem(device_id),
         )
 

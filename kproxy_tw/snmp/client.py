@@ -22,7 +22,7 @@ from kproxy_tw.snmp.message import Answer, CommunitySecurity, ErrorStatus, Kind,
 from kproxy_tw.snmp.pace import Pace
 from kproxy_tw.snmp.protocol import AgentSocket, unreachable
 from kproxy_tw.snmp.reading import Effort, ErrorKind
-from kproxy_tw.snmp.settings import PrivProtocol, SnmpTarget, Version
+from kproxy_tw.snmp.settings import PrivProtocol, SecurityLevel, SnmpTarget, Version
 from kproxy_tw.snmp.usm import UsmSecurity
 from kproxy_tw.snmp.walk import Numbers, Walk, is_value
 from kproxy_tw.web.text import safe_text
@@ -184,7 +184,7 @@ class CarefulClient:
             try:
                 answer = await self._receive(question)
                 if answer.kind is Kind.RESPONSE:
-                    _check(answer)
+                    _check(answer, self._target)
                 else:
                     self._synchronise(question, answer)
                     continue
@@ -280,11 +280,13 @@ class CarefulClient:
             self._pace.bulk = True  # it is not GETBULK that the agent does not answer
         if question.ignored:
             return AgentFailure(ErrorKind.BROKEN_ANSWER, f"what the agent sends is no answer: {question.ignored[-1]}")
-        tries = f"no answer to {len(question.sent)} requests, {self._target.timeout_seconds:g} s each"
+        sent = len(question.sent)
+        tries = f"no answer to {sent} request{'s' * (sent != 1)}, {self._target.timeout_seconds:g} s each"
         if self._target.version is not Version.V3:
             return AgentFailure(
                 ErrorKind.NO_ANSWER,
-                f"{tries}: the address or a packet filter may be wrong, or the community, which agents do not tell",
+                f"{tries}: the address, a packet filter or the community may be wrong; agents do not answer a wrong "
+                "community, so these cannot be told apart",
             )
         context = ", or the context" if self._target.v3 and self._target.v3.context_name else ""
         if await self._proves_its_key():
@@ -314,7 +316,7 @@ class CarefulClient:
             return False
 
 
-def _check(answer: Answer) -> None:
+def _check(answer: Answer, target: SnmpTarget) -> None:
     """:raises AgentFailure: the agent says that it cannot answer."""
     status = answer.error_status
     if status == ErrorStatus.NONE:
@@ -324,10 +326,18 @@ def _check(answer: Answer) -> None:
     if status in (ErrorStatus.TOO_BIG, ErrorStatus.GEN_ERR):
         raise TooBig(status)
     if status == ErrorStatus.AUTHORIZATION:
-        raise AgentFailure(
-            ErrorKind.AGENT_ERROR, "authorization error: the agent lets this user or community not read this"
-        )
+        raise AgentFailure(ErrorKind.AGENT_ERROR, _not_allowed(target))
     raise AgentFailure(ErrorKind.AGENT_ERROR, f"the agent answers with error status {status}")
+
+
+def _not_allowed(target: SnmpTarget) -> str:
+    user = target.v3
+    if user is None:
+        return "authorization error: the agent does not let this community read this"
+    who = f"authorization error: the agent does not let user {safe_text(user.user)} read this"
+    if user.level is SecurityLevel.AUTH_PRIV:
+        return who
+    return f"{who} at security level {user.level}; it may let it with more protection (authPriv)"
 
 
 def _without(names: tuple[Numbers, ...], error_index: int) -> tuple[Numbers, ...]:

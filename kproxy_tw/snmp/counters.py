@@ -91,6 +91,11 @@ def lacks_wide(wide: Table) -> bool:
     return not wide.rows or any("ifHCInOctets" not in row or "ifHCOutOctets" not in row for row in wide.rows.values())
 
 
+def name_of(row: Row) -> str:
+    """What an interface is followed by; empty where the row does not tell."""
+    return text(row.get("ifName")) or text(row.get("ifDescr"))
+
+
 def _sample(index: int, row: Row, at: float) -> Sample:
     totals, wide = {}, set()
     for name, (of_64, of_32) in COUNTER_COLUMNS.items():
@@ -103,7 +108,7 @@ def _sample(index: int, row: Row, at: float) -> Sample:
             totals[name] = value
     return Sample(
         index=index,
-        name=text(row.get("ifName")) or text(row.get("ifDescr")),
+        name=name_of(row),
         totals=totals,
         wide=frozenset(wide),
         at=at,

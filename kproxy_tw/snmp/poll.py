@@ -126,11 +126,23 @@ class Poll:
             await self._walk(oids.COUNTERS)
             if counters.lacks_wide(self._table(oids.COUNTERS)):
                 await self._walk(oids.COUNTERS_32)
+        if not self.wanted.descriptions and self._moved():
+            # Until they are read again, flows would carry the names of other interfaces.
+            self.wanted = attrs.evolve(self.wanted, descriptions=True)
         if self.wanted.descriptions:
             for spec in (*oids.DESCRIPTIONS, *oids.DESCRIPTIONS_OF_MAKERS.get(maker, ())):
                 await self._walk(spec)
         for spec in oids.HEALTH_OF_MAKERS.get(maker, oids.HOST_HEALTH):
             await self._walk(spec)
+
+    def _moved(self) -> bool:
+        """The counters are not those of the interfaces that were described."""
+        names: dict[int, str] = {}
+        for spec in (oids.COUNTERS, oids.COUNTERS_32):
+            for index, row in self._table(spec).rows.items():
+                if len(index) == 1 and not names.get(index[0]):
+                    names[index[0]] = counters.name_of(row)
+        return self.memory.names.moved(names, complete=self._complete(oids.COUNTERS.name))
 
     async def _walk(self, spec: TableSpec) -> None:
         if self._ended is not None:
@@ -213,7 +225,10 @@ class Poll:
         if self.wanted.descriptions:
             rows = self._table(oids.DESCRIPTIONS[0]).rows
             names = {index: found.name or found.descr for index, found in described.items() if (index,) in rows}
-            return self.memory.names.take(names, complete=self._complete("interfaces")) if names else ()
+            if not names:
+                return ()
+            self.memory.names.described = names
+            return self.memory.names.take(names, complete=self._complete("interfaces"))
         return self.memory.names.take({counter.index: counter.name for counter in counted.counters}, complete=False)
 
 

@@ -256,6 +256,11 @@ class PollError:
     kind: ErrorKind
     text: str
 
+    @property
+    def line(self) -> str:
+        """The text with its kind in front, which some texts begin with anyway."""
+        return self.text if self.text.startswith(self.kind) else f"{self.kind}: {self.text}"
+
 
 @attrs.frozen(kw_only=True)
 class Partial:

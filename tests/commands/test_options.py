@@ -90,6 +90,14 @@ def test_warning_about_a_variable() -> None:
     assert line == "KENTIK_SITE is not implemented yet and has no effect"
 
 
+def test_a_secret_on_the_command_line_is_warned_about() -> None:
+    """Everybody on the machine can read it there; what the environment gives is nobody's business."""
+    (line,) = parsed("-host=::", "-snmp_community=C4NARY").warnings()
+    assert line.endswith("better set KPROXY_SNMP_COMMUNITY")
+    assert "C4NARY" not in line
+    assert parsed("-host=::", environment={"KPROXY_SNMP_COMMUNITY": "C4NARY"}).warnings() == []
+
+
 def test_missing_host() -> None:
     """Without -host, one line says that no router can reach us, with an example."""
     (line,) = parsed().warnings()

@@ -242,7 +242,7 @@ def test_a_check_says_precisely_what_fails(tmp_path: Path) -> None:
         assert "simulated" in parts[1]
         assert "failed" not in parts[1]
         for number, said in {
-            2: "or the community, which agents do not tell",
+            2: "agents do not answer a wrong community",
             3: "failed: unknown user",
             4: "failed: wrong authentication",
             5: "failed: wrong privacy",
@@ -251,6 +251,7 @@ def test_a_check_says_precisely_what_fails(tmp_path: Path) -> None:
         }.items():
             assert said in parts[number], parts[number]
         assert check(tmp_path, [good])[0] == 0
+        assert check(tmp_path, []) == (78, "")
         assert check(tmp_path, [good, {**good, "device_id": 2, "snmp_ip": "C4NARY"}]) == (78, "")
 
 

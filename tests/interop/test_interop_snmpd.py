@@ -129,7 +129,7 @@ async def test_what_is_wrong_is_said(snmpd: Snmpd) -> None:
     right = user(AuthProtocol.SHA, PrivProtocol.AES128)
     kind, text = await error(snmpd, community="wrong")
     assert kind is ErrorKind.NO_ANSWER
-    assert "community, which agents do not tell" in text
+    assert "agents do not answer a wrong community" in text
     wrong = attrs.evolve(right, user="nobody")
     assert await error(snmpd, wrong) == (ErrorKind.UNKNOWN_USER, "the agent knows no user nobody")
     for changed in (attrs.evolve(right, auth_pass_phrase="wrongwrong"), attrs.evolve(right, auth=AuthProtocol.MD5)):
@@ -141,7 +141,9 @@ async def test_what_is_wrong_is_said(snmpd: Snmpd) -> None:
     assert kind is ErrorKind.UNSUPPORTED_LEVEL
     assert SecurityLevel.AUTH_PRIV in text
     below = attrs.evolve(right, priv=PrivProtocol.NONE)
-    assert "authorization error" in (await error(snmpd, below))[1]
+    text = (await error(snmpd, below))[1]
+    assert "authorization error" in text
+    assert "at security level authNoPriv; it may let it with more protection" in text
 
 
 @pytest_twisted.ensureDeferred

@@ -44,6 +44,14 @@ def test_a_renumbered_interface_keeps_its_history() -> None:
     assert [point[0] for point in book.history(9)] == [8.0, 16.0]
 
 
+def test_interfaces_of_one_name_have_a_history_each() -> None:
+    """By their indexes."""
+    book = DeviceBook()
+    grown = counters(1, in_octets=300), counters(2, in_octets=600)
+    book.take(described(interface(1, name="ge0"), interface(2, name="ge0"), counters=grown), None)
+    assert [[point[0] for point in book.history(index)] for index in (1, 2)] == [[8.0], [16.0]]
+
+
 def test_histories_are_bounded_and_forget() -> None:
     """As many points as fit; an interface that is gone for as long is forgotten."""
     book = DeviceBook()

@@ -88,7 +88,12 @@ GOOD = '{"device_id": 1, "snmp_comm": "c", "snmp_ip": "192.0.2.1"}'
         (f'{{"devices": [{GOOD}\n{GOOD}]}}', "line 2: no valid JSON: ',' is expected"),
         (
             '{"devices": [\n{"device_id": 1,\n"device_id": 2}]}',
-            "line 2: in the object that begins here, 'device",
+            "line 3, device 1: 'device_id' is there twice",
+        ),
+        ('{"devices": [\n{"device_id": 1,\n"snmp_comm": "c"\n"snmp_ip": "x"}]}', "line 4, device 1: no valid JSON"),
+        (
+            '{"devices": [\n{"snmp_v3": {"UserName": "a",\n"UserName": "b"},\n"snmp_ip": "x"}]}',
+            "line 3: 'UserName' is there twice",
         ),
         ('{"devices": [\n{"device_id": 1,\n"snmp_com": "x"}]}', "line 3, device 1: 'snmp_com' is no key of a device"),
         ('{"devices": [\n{"device_id": 1, "snmp_comm": "x"}]}', "line 2, device 1: snmp_ip is missing"),

@@ -40,6 +40,29 @@ def test_names_that_are_not_unique_are_not_followed() -> None:
     assert names.take({5: "x", 6: "x", 7: ""}, complete=True) == ()
 
 
+def test_an_agent_that_lists_what_is_gone_for_a_while() -> None:
+    """net-snmp does; the interface is neither gone nor new, and told as renumbered when its old row has left."""
+    names = InterfaceNames()
+    names.take({1: "lo", 3: "ge0"}, complete=True)
+    assert names.take({1: "lo", 3: "ge0", 6: "ge0"}, complete=False) == ()
+    assert names.take({1: "lo", 3: "ge0", 6: "ge0"}, complete=True) == ()
+    assert told(names.take({1: "lo", 6: "ge0"}, complete=True)) == [(EventKind.RENUMBERED, "ge0", 3, 6)]
+    assert told(names.take({1: "lo"}, complete=True)) == [(EventKind.DISAPPEARED, "ge0", 6, 0)]
+
+
+def test_an_index_that_became_another_interfaces() -> None:
+    """Interfaces that were not described, and names that are not told, say nothing of it."""
+    names = InterfaceNames()
+    names.described = {1: "a", 2: "b"}
+    assert not names.moved({1: "a", 2: "", 3: "c"}, complete=True)
+    assert not names.moved({1: "a"}, complete=True)
+    assert names.moved({1: "a", 2: "c"}, complete=False)
+    assert names.moved({1: "a", 7: "b"}, complete=False)
+    names.described = {1: "a", 7: "a"}
+    assert not names.moved({7: "a"}, complete=False)
+    assert names.moved({7: "a"}, complete=True)
+
+
 def test_events_are_bounded() -> None:
     """A chassis of 10,000 interfaces that is renumbered tells of a hundred, and how many more there were."""
     names = InterfaceNames()

@@ -239,6 +239,21 @@ async def test_renumbering(snmpsim: Simulator, library: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_poll_of_counters_that_sees_renumbering_describes_anew(snmpsim: Simulator, library: str) -> None:
+    """Else flows would carry the names of other interfaces until descriptions are due. Once is enough."""
+    device = poller(snmpsim.target("renumbered-1"), library)
+    await poll(device, seconds=POLL_SECONDS)
+    assert not (await poll(device, COUNTERS, seconds=POLL_SECONDS)).with_descriptions
+    device.target = snmpsim.target("renumbered-2")
+    second = await poll(device, COUNTERS, seconds=POLL_SECONDS)
+    assert second.with_descriptions
+    assert {one.index: one.name for one in second.interfaces} == {2: "a", 1: "b", 4: "d"}
+    assert EventKind.RENUMBERED in {event.kind for event in second.events}
+    third = await poll(device, COUNTERS, seconds=POLL_SECONDS)
+    assert (third.with_descriptions, third.interfaces) == (False, ())
+
+
+@pytest_twisted.ensureDeferred
 async def test_wraps(snmpsim: Simulator, library: str) -> None:
     """Counters of 32 bits that have gone round."""
     _first, second = await twice(snmpsim, "wraps", library)

@@ -165,4 +165,4 @@ def _bits(rates: Mapping[str, float], name: str) -> float | None:
 
 
 def _use(bits: float | None, speed: int) -> float | None:
-    return bits / speed if bits is not None and speed else None
+    return min(bits / speed, 1.0) if bits is not None and speed else None

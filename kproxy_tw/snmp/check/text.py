@@ -17,10 +17,35 @@ MAX_TEXT = 40
 
 HINTS = {
     ErrorKind.NO_ROUTE: "this machine has no way to that address; see `ip route get` and -proxy_snmp",
-    ErrorKind.REFUSED: "nothing listens on that UDP port: is the agent running, and on this port?",
+    ErrorKind.REFUSED: "is the agent running, on this address and port?",
     ErrorKind.UNSUPPORTED_LEVEL: "set PrivacyProtocol to NoPriv, or AuthenticationProtocol to NoAuth, as at the agent",
 }
 """What to do, where the error itself does not say it."""
+
+REFUSALS = {
+    ErrorKind.UNKNOWN_USER,
+    ErrorKind.WRONG_AUTH,
+    ErrorKind.WRONG_PRIV,
+    ErrorKind.UNSUPPORTED_LEVEL,
+    ErrorKind.UNKNOWN_CONTEXT,
+    ErrorKind.AGENT_ERROR,
+}
+"""The agent is there, and speaks SNMP."""
+
+TYPES = {
+    6: "ethernet",
+    23: "ppp",
+    24: "loopback",
+    53: "virtual",
+    131: "tunnel",
+    135: "vlan",
+    136: "l3 vlan",
+    150: "mpls tunnel",
+    161: "lag",
+    166: "mpls",
+    209: "bridge",
+}
+"""The usual ones of IANAifType-MIB, shortly; the others are shown as numbers."""
 
 
 def progress_line(name: str, progress: Progress) -> str:
@@ -39,7 +64,7 @@ def succeeded(reading: Reading) -> bool:
 
 
 def _sections(target: SnmpTarget, reading: Reading) -> Iterator[str]:
-    yield f"{where(target)} {'answered' if reading.answered else 'did not answer'}"
+    yield f"{where(target)} {_outcome(reading)}"
     yield from _failure(reading)
     if reading.system is not None:
         yield from _pairs("System", _system(reading))
@@ -63,6 +88,12 @@ def _sections(target: SnmpTarget, reading: Reading) -> Iterator[str]:
     yield from _pairs("Timing", _timing(reading))
 
 
+def _outcome(reading: Reading) -> str:
+    if reading.answered:
+        return "answered"
+    return "refused the request" if reading.error is not None and reading.error.kind in REFUSALS else "did not answer"
+
+
 def where(target: SnmpTarget) -> str:
     """What is polled, in words."""
     address = f"[{target.address}]" if ":" in target.address else target.address
@@ -72,7 +103,7 @@ def where(target: SnmpTarget) -> str:
 
 def _failure(reading: Reading) -> Iterator[str]:
     if reading.error is not None:
-        yield f"  failed: {reading.error.kind}: {reading.error.text}"
+        yield f"  failed: {reading.error.line}"
         if hint := HINTS.get(reading.error.kind):
             yield f"  {hint}"
     for partial in reading.partial:
@@ -114,7 +145,7 @@ def _interface(one: Interface) -> Sequence[str]:
         str(one.index),
         one.name or one.descr,
         one.alias,
-        str(one.type),
+        TYPES.get(one.type, str(one.type)),
         si_number(one.speed_bps, "bit/s") if one.speed_bps else "-",
         str(one.mtu or "-"),
         one.mac or "-",
@@ -167,7 +198,7 @@ def _health(reading: Reading) -> Iterator[str]:
     ]
     if rows:
         yield ""
-        yield "Device"
+        yield "Processors, memory, temperature"
         yield from _table(("what", "name", "value"), rows)
 
 

@@ -48,13 +48,23 @@ PRIV_NAMES: Mapping[str, PrivProtocol] = {
 Known = TypeVar("Known", AuthProtocol, PrivProtocol)
 
 
+class KeyTwice(MalformedInput):
+    """An object has a key twice.
+
+    :ivar key: it.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{shown(key)} is there twice")
+        self.key = key
+
+
 def unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For ``object_pairs_hook``: an object. :raises MalformedInput: it has a key twice."""
+    """For ``object_pairs_hook``: an object. :raises KeyTwice: it has a key twice."""
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _value in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise MalformedInput(f"{shown(twice)} is there twice")
+        raise KeyTwice(next(name for name in found if names.count(name) > 1))
     return found
 
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import attrs
 
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.snmp.inputs.credentials import shown, unique_object, v3_credentials
+from kproxy_tw.snmp.inputs.credentials import KeyTwice, shown, unique_object, v3_credentials
 from kproxy_tw.snmp.inputs.policy import endpoint
 from kproxy_tw.snmp.settings import V3Credentials, Version
 
@@ -43,6 +43,7 @@ VERSIONS: Mapping[object, Version] = {
 Chosen = TypeVar("Chosen")
 Given = TypeVar("Given")
 
+_DEVICE_ID = re.compile(r'"device_id"\s*:\s*"?([0-9]{1,10})')
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = JSONDecoder(object_pairs_hook=unique_object)
 
@@ -211,11 +212,19 @@ def _value(text: str, at: int) -> tuple[Any, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except JSONDecodeError as problem:
-        raise BadFile(f"{_line(text, problem.pos)}: no valid JSON: {problem.msg}") from None
-    except MalformedInput as problem:
-        raise BadFile(f"{_line(text, at)}: in the object that begins here, {problem}") from None
+        raise BadFile(f"{_place(text, at, problem.pos)}: no valid JSON: {problem.msg}") from None
+    except KeyTwice as problem:
+        found = [match.start() for match in re.finditer(rf'"{re.escape(problem.key)}"\s*:', text[at:])]
+        raise BadFile(f"{_place(text, at, at + found[1] if len(found) > 1 else at)}: {problem}") from None
     except (ValueError, RecursionError):
-        raise BadFile(f"{_line(text, at)}: no valid JSON") from None
+        raise BadFile(f"{_place(text, at, at)}: no valid JSON") from None
+
+
+def _place(text: str, begin: int, position: int) -> str:
+    """The line of a position in an object that cannot be read, and its device as far as it can be seen."""
+    end = text.find("}", position)
+    found = _DEVICE_ID.search(text, begin, end if end >= 0 else len(text))
+    return f"{_line(text, position)}{f', device {found[1]}' if found else ''}"
 
 
 def _skip(text: str, at: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import Counter
 from collections.abc import Mapping
 
 import attrs
@@ -55,7 +56,8 @@ class DeviceBook:
     :ivar latest: the last reading, failed ones too.
     :ivar system, interfaces, counters, health: the last of each that a reading brought; by index.
     :ivar described, counted: when, in seconds since 1970; 0 before the first.
-    :ivar histories: interface (its name, or its index as text) to its latest rates, the newest last.
+    :ivar histories: interface (its name, or its index where that is not its alone) to its latest rates, the newest
+        last.
     :ivar flow_rates: by index, over the time between the last two polls of the counters.
     :ivar sums: what all polls together came to.
     :ivar table: names and speeds for flows; ``None`` before the first description.
@@ -72,6 +74,7 @@ class DeviceBook:
     flow_rates: Mapping[int, FlowRates] = attrs.field(factory=dict)
     sums: PollSums = attrs.Factory(PollSums)
     table: InterfaceTable | None = None
+    _shared: frozenset[str] = frozenset()
     _before: tuple[float, Mapping[int, float], Mapping[int, float]] | None = None
 
     def take(self, reading: Reading, traffic: InterfaceTraffic | None) -> None:
@@ -112,6 +115,8 @@ class DeviceBook:
     def _count(self, reading: Reading, traffic: InterfaceTraffic | None) -> None:
         self.counted = reading.started
         self.counters = {one.index: one for one in reading.counters}
+        names = Counter(map(self.name, self.counters))
+        self._shared = frozenset(name for name, count in names.items() if count > 1)
         self._add_points({self._key(one.index): one for one in reading.counters})
         if traffic is not None:
             self._compare(reading.started, traffic)
@@ -140,4 +145,5 @@ class DeviceBook:
                 del self.histories[key]
 
     def _key(self, index: int) -> str:
-        return self.name(index) or f"#{index}"
+        name = self.name(index)
+        return name if name and name not in self._shared else f"#{index}"

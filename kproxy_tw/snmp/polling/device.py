@@ -75,6 +75,7 @@ class DevicePoller:
             try:
                 poll = Poll(client, self.memory, wanted, self.target.max_rows, times.deadline, time.monotonic, progress)
                 findings = await poll.run()
+                wanted = poll.wanted
             finally:
                 client.close()
             effort, v3 = client.effort(), _state(security)

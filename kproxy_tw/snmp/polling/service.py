@@ -46,11 +46,11 @@ class _Polled:
     owed: bool = False
     task: asyncio.Task[None] | None = None
 
-    def take(self, wanted: Wanted, reading: Reading, next_point: int) -> int:
+    def take(self, reading: Reading, next_point: int) -> int:
         """Learn from a poll; the point of the next one, not before ``next_point``."""
         self.failures = 0 if reading.answered else self.failures + 1
         self.first = self.first and not reading.answered
-        if wanted.descriptions:
+        if reading.with_descriptions:
             self.owed = not reading.interfaces
         return self.plan.next_point(next_point, failures=self.failures, owed=self.owed)
 
@@ -129,7 +129,7 @@ class PollingService(Service):
             await asyncio.sleep(due - time.monotonic())
             wanted = polled.plan.wanted(end - 1, first=polled.first, owed=polled.owed)
             reading = await self._poll(polled, wanted, due, polled.grid.point(end))
-            point = polled.take(wanted, reading, end)
+            point = polled.take(reading, end)
             told = attrs.evolve(
                 reading,
                 dropped=polled.dropped,

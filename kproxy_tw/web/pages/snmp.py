@@ -98,6 +98,8 @@ def _polling(snmp: DeviceSnmp) -> Iterator[tuple[Any, ...]]:
         under = f"version {target.version.value}{level}{'; minimized: no counters' if target.minimized else ''}"
         yield Cell(shown_address(target.address, target.port), under=under), "Agent", "Agent"
     yield latest.started if latest else None, "LastPoll", "Last poll", "ago"
+    if latest is not None and 0 < snmp.counted < latest.started:
+        yield snmp.counted, "Counted", "Rates are of", "ago", "The latest poll that brought counters"
     yield snmp.next_poll or None, "NextPoll", "Next poll", "time"
     if latest is not None:
         effort = latest.effort
@@ -153,7 +155,7 @@ def troubles(snmp: DeviceSnmp) -> list[str]:
     if latest.error is not None:
         how = "failed" if latest.failures else "brought not everything"
         again = f"; {latest.failures} times in a row" if latest.failures > 1 else ""
-        found.append(f"The last poll {how} ({latest.error.kind.value}): {latest.error.text}{again}")
+        found.append(f"The last poll {how}: {latest.error.line}{again}")
     found += [f"{one.table} was read to row {one.rows} only: {one.error.text}" for one in latest.partial]
     return found
 
