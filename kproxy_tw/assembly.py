@@ -55,6 +55,7 @@ from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.reload.service import ReloadOnHangup
+from kproxy_tw.sample.overrides.service import RateFile
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
@@ -151,6 +152,7 @@ class KproxyAssembly:
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
         self._plans = PlanCaps(config.sample.interval_seconds, 1 / config.sample.shards)
+        self.rate_file = RateFile(config.sample.rate_file)
         self.registry = Registry()
         self.sources = Sources(config.devices)
         self.intake = Intake(
@@ -164,6 +166,7 @@ class KproxyAssembly:
             config=config.sessions,
             options=config.decode,
             adopt=lambda device, session: self.memory.adopt(device, session),
+            overrides=self.rate_file.overrides,
         )
         self.memory = memory_service(
             reactor=reactor,
@@ -202,6 +205,8 @@ class KproxyAssembly:
         reloaded = {"the certificates": self._upstream.tls.reload}
         if self._config.snmp.file is not None:
             reloaded["the SNMP settings"] = self.snmp.targets.reload
+        if self._config.sample.rate_file is not None:
+            reloaded["the sampling rates"] = self.rate_file.reload
         ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.overview.sample).setServiceParent(root)

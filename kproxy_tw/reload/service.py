@@ -1,4 +1,4 @@
-"""ReloadOnHangup: SIGHUP makes us read files again: certificates, SNMP settings."""
+"""ReloadOnHangup: SIGHUP makes us read files again: certificates, SNMP settings, sampling rates."""
 
 from __future__ import annotations
 

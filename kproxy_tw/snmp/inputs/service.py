@@ -13,8 +13,9 @@ from twisted.logger import Logger
 
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.reload.listfile import BadFile
 from kproxy_tw.snmp.config import SnmpConfig
-from kproxy_tw.snmp.inputs.file import MAX_BYTES, BadFile, FileEntry, parse_snmp_file
+from kproxy_tw.snmp.inputs.file import MAX_BYTES, FileEntry, parse_snmp_file
 from kproxy_tw.snmp.inputs.targets import Targets, targets
 from kproxy_tw.snmp.interfaces import SnmpPoller
 from kproxy_tw.snmp.settings import SnmpTarget
