@@ -155,19 +155,7 @@ class KproxyAssembly:
         self.rate_file = RateFile(config.sample.rate_file)
         self.registry = Registry()
         self.sources = Sources(config.devices)
-        self.intake = Intake(
-            clock=reactor,
-            wall_ns=time.time_ns,
-            registry=self.registry,
-            sources=self.sources,
-            ask=lambda address: self.refresh.ask(address),
-            life=DeviceLife(open=self._open, change=self._change, close=self._close, tell=EventLog()),
-            complain=ProblemLog(reactor),
-            config=config.sessions,
-            options=config.decode,
-            adopt=lambda device, session: self.memory.adopt(device, session),
-            overrides=self.rate_file.overrides,
-        )
+        self.intake = self._intake()
         self.memory = memory_service(
             reactor=reactor,
             state_dir=config.state_dir,
@@ -240,6 +228,21 @@ class KproxyAssembly:
             self._reactor.stop()
 
         return SilenceWatch(lambda: Ledger.total(self.intake.ledgers()).datagrams_received, self._reactor.seconds, end)
+
+    def _intake(self) -> Intake:
+        return Intake(
+            clock=self._reactor,
+            wall_ns=time.time_ns,
+            registry=self.registry,
+            sources=self.sources,
+            ask=lambda address: self.refresh.ask(address),
+            life=DeviceLife(open=self._open, change=self._change, close=self._close, tell=EventLog()),
+            complain=ProblemLog(self._reactor),
+            config=self._config.sessions,
+            options=self._config.decode,
+            adopt=lambda device, session: self.memory.adopt(device, session),
+            overrides=self.rate_file.overrides,
+        )
 
     def _spool_service(self, limits: SpoolLimits | None) -> SpoolService | None:
         if limits is None:

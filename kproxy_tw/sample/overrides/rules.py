@@ -7,7 +7,7 @@ domain before the one of all domains. Rules are looked up once for the sets of a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 import attrs
@@ -15,7 +15,7 @@ import attrs
 from kproxy_tw.addresses import Network
 from kproxy_tw.decode.records import RecordSet
 
-MAX_LOOKED_UP = 4096
+MAX_LOOKED_UP = 65_536
 """Exporters of which the result is remembered."""
 
 Rates = dict[int | None, float]
@@ -41,6 +41,7 @@ class RateOverrides:
 
     def __init__(self, rules: Iterable[RateRule] = ()) -> None:
         self._rules: dict[Network, Rates] = {}
+        self._lengths: Sequence[int] = ()
         self._known: dict[str, Rates] = {}
         self.replace(rules)
 
@@ -53,6 +54,7 @@ class RateOverrides:
         for rule in rules:
             found.setdefault(rule.exporters, {})[rule.domain] = rule.rate
         self._rules, self._known = found, {}
+        self._lengths = sorted({network.prefixlen for network in found})
 
     def apply(self, sets: Iterable[RecordSet], address: str) -> None:
         """Note in each set of the exporter at ``address`` which rate its records have to have."""
@@ -75,10 +77,10 @@ class RateOverrides:
     def _looked_up(self, address: str) -> Rates:
         plain = ip_address(address.partition("%")[0])
         rates: Rates = {}
-        for length in range(plain.max_prefixlen + 1):
-            own = self._rules.get(ip_network((plain, length), strict=False))
-            if own is None:
-                continue
+        for length in self._lengths:
+            if length > plain.max_prefixlen:
+                break
+            own = self._rules.get(ip_network((plain, length), strict=False), {})
             if None in own:
                 rates.clear()  # it holds for every domain, and goes before rules of larger networks
             rates |= own
