@@ -194,6 +194,12 @@ def _body(flows: FlowBatch, job: Job) -> bytes:
     return encode(flows, device_id=job.device_id, column_ids=job.column_ids)
 
 
+def _told_elsewhere(old: RateInUse, new: RateInUse) -> bool:
+    """Whether the option tables tell of a change from one to the other."""
+    origins = {old.origin, new.origin}
+    return "file" not in origins and not origins.isdisjoint(TOLD_BY_OPTIONS)
+
+
 class DevicePipeline:
     """What one registered device has sent and what becomes of it, up to the encoded message.
 
@@ -351,7 +357,7 @@ class DevicePipeline:
             return
         (new,) = self.rates
         old, self._only_rate = self._only_rate, new
-        if old is not None and old.rate != new.rate and not {old.origin, new.origin} & TOLD_BY_OPTIONS:
+        if old is not None and old.rate != new.rate and not _told_elsewhere(old, new):
             text = f"the sampling rate changed from 1:{old.rate:g} ({old.origin}) to 1:{new.rate:g} ({new.origin})"
             self.notices("rate_changed", "", text)
 
