@@ -201,7 +201,7 @@ class KproxyAssembly:
         steps = ClockSteps(time.time, self._reactor.seconds, partial(self.log.warn, CLOCK_SET))
         TimerService(LOOK_AT_CLOCK_SECONDS, steps.look).setServiceParent(root)
         if self._config.exit_when_silent:
-            TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
+            TimerService(LOOK_SECONDS, _silence(self._reactor, self.intake, self.log).look).setServiceParent(root)
         return root
 
     def _parts(self) -> tuple[IService, ...]:
@@ -219,15 +219,6 @@ class KproxyAssembly:
             read=partial(all_readings, self.listener, self.intake),
         )
         return (*backend, metrics, *self.snmp.parts(), *sources)
-
-    def _silence(self) -> SilenceWatch:
-        def end(seconds: float) -> None:
-            self.log.error(
-                "no datagram for {minutes:.0f} minutes: ending, as -exit_low_traffic says", minutes=seconds / 60
-            )
-            self._reactor.stop()
-
-        return SilenceWatch(lambda: Ledger.total(self.intake.ledgers()).datagrams_received, self._reactor.seconds, end)
 
     def _intake(self) -> Intake:
         return Intake(
@@ -408,6 +399,16 @@ class KproxyAssembly:
             self.delivery.sender(pipeline.device, pipeline.ledger).submit(message)
         else:
             pipeline.ledger.drop("unregistered", message.flows)
+
+
+def _silence(reactor: Any, intake: Intake, log: Logger) -> SilenceWatch:
+    """Ends the daemon when nothing comes in any more."""
+
+    def end(seconds: float) -> None:
+        log.error("no datagram for {minutes:.0f} minutes: ending, as -exit_low_traffic says", minutes=seconds / 60)
+        reactor.stop()
+
+    return SilenceWatch(lambda: Ledger.total(intake.ledgers()).datagrams_received, reactor.seconds, end)
 
 
 def kproxy_service(
