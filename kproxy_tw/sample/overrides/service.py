@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kproxy_tw.errors import ConfigError
-from kproxy_tw.reload.listfile import BadFile
+from kproxy_tw.reload.service import read_settings
 from kproxy_tw.sample.overrides.file import MAX_BYTES, parse_rate_file
 from kproxy_tw.sample.overrides.rules import RateOverrides, RateRule
 
 
 def read_rate_file(path: Path | None) -> tuple[RateRule, ...]:
     """The rules in the file; none without one. :raises ConfigError: it cannot be read or used; says where."""
-    if path is None:
-        return ()
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        return parse_rate_file(content)
-    except OSError as problem:
-        raise ConfigError("sample_rate_file", f"cannot read {path}: {problem.strerror}") from None
-    except BadFile as problem:
-        raise ConfigError("sample_rate_file", f"{path}: {problem}") from None
+    return () if path is None else read_settings("sample_rate_file", path, MAX_BYTES, parse_rate_file)
 
 
 class RateFile:
