@@ -148,7 +148,7 @@ class DeviceIntake:
         for found in walks:
             self.overrides.apply(found.sets, session.address)
             if found.sflow is not None:
-                # Behind the line above: of discarded packets, agents tell of each one.
+                # Discarded packets join the others only here: agents tell of each one, so no rate is forced on them.
                 self._take_sflow(session, found, found.sflow, now)
             self._take(found, now)
             missing = missing or found.held > 0 or found.no_template > 0

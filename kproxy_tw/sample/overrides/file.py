@@ -20,7 +20,9 @@ from kproxy_tw.reload.listfile import BadField, BadFile, checked_keys, line_at, 
 from kproxy_tw.sample.overrides.rules import RateRule
 
 MAX_BYTES = 4 << 20
-MAX_RULES = 50_000
+MAX_RULES = 10_000
+"""SIGHUP has them read between two batches of datagrams: no more than that may take."""
+
 MAX_RATE = 2**24
 MAX_DOMAIN = 2**32 - 1
 MAX_ADDRESS = 64
@@ -59,10 +61,13 @@ def _checked(fields: object) -> RateRule:
 
 def _whose(fields: object) -> str:
     """``, exporter 192.0.2.1``, where the entry says it."""
+    if not isinstance(fields, dict):
+        return ""
     try:
-        return f", exporter {_exporters(fields) and fields['exporter']}" if isinstance(fields, dict) else ""
+        _exporters(fields)
     except BadField:
         return ""
+    return f", exporter {fields['exporter']}"
 
 
 def _exporters(fields: Mapping[str, Any]) -> Network:
