@@ -27,7 +27,7 @@ Where things stand::
     capture/     files of captured packets, for kproxy decode, fields and replay
     devices/     registry, exporter sessions, device API client, refresh
     decode/      NetFlow v5, v9, IPFIX and sFlow: walked at once, decoded in columns later
-    sample/      cap, thinning, weights
+    sample/      cap, thinning, weights, and rates that the operator sets per exporter
     enrich/      columns that flows get after decoding: names and speeds of interfaces
     kflow/       layout, encode, decode
     deliver/     messages on their way to the backend: queue, retry, sessions

@@ -56,6 +56,7 @@ from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.overview import Overview
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.reload.service import ReloadOnHangup
+from kproxy_tw.sample.overrides.service import RateFile
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.sample.plans import PlanCaps
 from kproxy_tw.sample.silence import LOOK_SECONDS, SilenceWatch
@@ -166,20 +167,10 @@ class KproxyAssembly:
         self._budget = ByteBudget(config.sample.max_total_bytes)
         self._random = np.random.default_rng(config.seed)
         self._plans = PlanCaps(config.sample.interval_seconds, 1 / config.sample.shards)
+        self.rate_file = RateFile(config.sample.rate_file)
         self.registry = Registry()
         self.sources = Sources(config.devices)
-        self.intake = Intake(
-            clock=reactor,
-            wall_ns=time.time_ns,
-            registry=self.registry,
-            sources=self.sources,
-            ask=lambda address: self.refresh.ask(address),
-            life=DeviceLife(open=self._open, change=self._change, close=self._close, tell=EventLog()),
-            complain=ProblemLog(reactor),
-            config=config.sessions,
-            options=config.decode,
-            adopt=lambda device, session: self.memory.adopt(device, session),
-        )
+        self.intake = self._intake()
         self.memory = memory_service(
             reactor=reactor,
             state_dir=config.state_dir,
@@ -211,13 +202,15 @@ class KproxyAssembly:
         reloaded = {"the certificates": self._upstream.tls.reload}
         if self._config.snmp.file is not None:
             reloaded["the SNMP settings"] = self.snmp.targets.reload
+        if self._config.sample.rate_file is not None:
+            reloaded["the sampling rates"] = self.rate_file.reload
         ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.overview.sample).setServiceParent(root)
         steps = ClockSteps(time.time, self._reactor.seconds, partial(self.log.warn, CLOCK_SET))
         TimerService(LOOK_AT_CLOCK_SECONDS, steps.look).setServiceParent(root)
         if self._config.exit_when_silent:
-            TimerService(LOOK_SECONDS, self._silence().look).setServiceParent(root)
+            TimerService(LOOK_SECONDS, _silence(self._reactor, self.intake, self.log).look).setServiceParent(root)
         return root
 
     def _parts(self) -> tuple[IService, ...]:
@@ -236,14 +229,20 @@ class KproxyAssembly:
         )
         return (*backend, metrics, *self.snmp.parts(), *sources)
 
-    def _silence(self) -> SilenceWatch:
-        def end(seconds: float) -> None:
-            self.log.error(
-                "no datagram for {minutes:.0f} minutes: ending, as -exit_low_traffic says", minutes=seconds / 60
-            )
-            self._reactor.stop()
-
-        return SilenceWatch(lambda: Ledger.total(self.intake.ledgers()).datagrams_received, self._reactor.seconds, end)
+    def _intake(self) -> Intake:
+        return Intake(
+            clock=self._reactor,
+            wall_ns=time.time_ns,
+            registry=self.registry,
+            sources=self.sources,
+            ask=lambda address: self.refresh.ask(address),
+            life=DeviceLife(open=self._open, change=self._change, close=self._close, tell=EventLog()),
+            complain=ProblemLog(self._reactor),
+            config=self._config.sessions,
+            options=self._config.decode,
+            adopt=lambda device, session: self.memory.adopt(device, session),
+            overrides=self.rate_file.overrides,
+        )
 
     def _spool_service(self, limits: SpoolLimits | None) -> SpoolService | None:
         if limits is None:
@@ -410,6 +409,16 @@ class KproxyAssembly:
         else:
             pipeline.ledger.create_message()
             pipeline.ledger.drop_messages("unregistered", 1, message.flows)
+
+
+def _silence(reactor: Any, intake: Intake, log: Logger) -> SilenceWatch:
+    """Ends the daemon when nothing comes in any more."""
+
+    def end(seconds: float) -> None:
+        log.error("no datagram for {minutes:.0f} minutes: ending, as -exit_low_traffic says", minutes=seconds / 60)
+        reactor.stop()
+
+    return SilenceWatch(lambda: Ledger.total(intake.ledgers()).datagrams_received, reactor.seconds, end)
 
 
 def kproxy_service(

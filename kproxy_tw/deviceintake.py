@@ -20,6 +20,7 @@ from kproxy_tw.errors import MalformedInput, UnknownVersion
 from kproxy_tw.inbox import Batch, Inbox
 from kproxy_tw.ledger import History
 from kproxy_tw.pipeline import DevicePipeline
+from kproxy_tw.sample.overrides.rules import RateOverrides
 
 SWEEP_SECONDS = 60.0
 """How often templates are looked for that were not sent again for too long."""
@@ -47,6 +48,7 @@ class DeviceIntake:
     :ivar options: what the operator chose about decoding.
     :ivar sflow: what it tells by sFlow besides flows.
     :ivar relayed_types: protocols of records that others have sent for it.
+    :ivar overrides: rates that the operator set for single exporters.
     """
 
     pipeline: DevicePipeline
@@ -62,6 +64,7 @@ class DeviceIntake:
     options: DecodeOptions = AS_SENT
     sflow: SflowDevice = attrs.field(factory=SflowDevice)
     relayed_types: set[str] = attrs.field(factory=set)
+    overrides: RateOverrides = attrs.field(factory=RateOverrides)
 
     def sample_history(self) -> None:
         """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
@@ -95,6 +98,7 @@ class DeviceIntake:
     def take_released(self, session: ExporterSession, now: float) -> None:
         """Take what waited for templates that have come, and what decoding noticed. ``now``: seconds since 1970."""
         for found in released(session.templates):
+            self.overrides.apply(found.sets, session.address)
             self._take(found, now)
         for notice in session.templates.notices.take():
             self.events.notice(notice, now=now, source=session.key)
@@ -142,7 +146,9 @@ class DeviceIntake:
         session.heard((found.flow_type for found in walks), len(batch.datagrams), now, batch.port)
         missing = False
         for found in walks:
+            self.overrides.apply(found.sets, session.address)
             if found.sflow is not None:
+                # Discarded packets join the others only here: agents tell of each one, so no rate is forced on them.
                 self._take_sflow(session, found, found.sflow, now)
             self._take(found, now)
             missing = missing or found.held > 0 or found.no_template > 0
@@ -171,6 +177,7 @@ class DeviceIntake:
                     found.records -= records.count
                     other.first_seen, other.last_seen = other.first_seen or now, now
                     other.relayed_types.add(found.flow_type)
+                    self.overrides.apply([records], records.exporter)
                     other.pipeline.take(Walk(found.flow_type, [records], records.count))
         self.pipeline.take(found)
 

@@ -73,8 +73,8 @@ TEXTS: tuple[str, ...] = (
 """Columns of short UTF-8 texts: dtype ``S<n>``, shape ``(length,)``; empty means absent."""
 
 
-RATE_ORIGINS: tuple[str, ...] = ("unknown", "record", "sampler", "domain", "header", "device", "flag")
-"""Who may have told a flow's sample rate, in the words of the contracts; arrays hold the position in this list."""
+RATE_ORIGINS: tuple[str, ...] = ("unknown", "record", "sampler", "domain", "header", "device", "flag", "file")
+"""Who may have told a flow's sample rate, in the words of the JSON; arrays hold the position in this list."""
 
 SIDE: Mapping[str, np.dtype[np.generic]] = {
     name: np.dtype(code)

@@ -31,6 +31,7 @@ from kproxy_tw.errors import MalformedInput
 from kproxy_tw.inbox import INBOX_DATAGRAMS, Inbox
 from kproxy_tw.ledger import Ledger, RetiredLedgers
 from kproxy_tw.pipeline import DevicePipeline
+from kproxy_tw.sample.overrides.rules import RateOverrides
 from kproxy_tw.shedding import Shedding
 from kproxy_tw.status import shown_address
 
@@ -113,6 +114,7 @@ class Intake:
     :param config: what exporters may make us remember.
     :param options: what the operator chose about decoding.
     :param adopt: gives a new session what is known of it from before a restart.
+    :param overrides: rates that the operator set for single exporters.
     :ivar receiver: takes the datagrams from the sockets.
     :ivar shedding: decides who gives way while the sockets' readers fall behind.
     :ivar room: what all exporters together may make us remember.
@@ -133,6 +135,7 @@ class Intake:
         config: SessionConfig | None = None,
         options: DecodeOptions = AS_SENT,
         adopt: Callable[[DeviceIntake, ExporterSession], None] = lambda _device, _session: None,
+        overrides: RateOverrides | None = None,
     ) -> None:
         self._clock = clock
         self._wall_ns = wall_ns
@@ -144,6 +147,7 @@ class Intake:
         self._config = config or SessionConfig()
         self._options = options
         self._adopt = adopt
+        self._overrides = RateOverrides() if overrides is None else overrides
         plain = not (self._config.by_port or options.agent_address)
         self.receiver = self.datagrams if plain else self.datagrams_told_apart
         self.room = StateRoom(templates=self._config.max_templates, held=self._config.held)
@@ -307,7 +311,7 @@ class Intake:
         if known is None:
             events = EventList(partial(self._life.tell, device))
             known = DeviceIntake(self._life.open(device), now, now, self._complain, events)
-            known.options = self._options
+            known.options, known.overrides = self._options, self._overrides
             if self._options.exporter_address:
                 known.route = partial(_of_exporter, self._registry, self.of_device)
             self.devices[device.device_id] = known

@@ -8,6 +8,7 @@ together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import attrs
 import numpy as np
@@ -47,7 +48,7 @@ TOLD_BY_OPTIONS = {"sampler", "domain"}
 
 NO_RATE = (
     "no sampling rate known for some of its flows: they count 1:1; set the device's sample rate in its settings, or"
-    " -sample_rate, or have the exporter send its sampler options"
+    " -sample_rate_file, or have the exporter send its sampler options"
 )
 
 
@@ -62,6 +63,7 @@ class SampleConfig:
     :ivar max_fps: flows per second of a device for which the API names no ``max_flow_rate``.
     :ivar interval_seconds: length of the window in which unused allowance may be used later.
     :ivar sample_rate: the rate of all flows, whatever exporter and API say; 0 for not set.
+    :ivar rate_file: of rates of single exporters, which go before that; ``None`` for none.
     :ivar max_pending_bytes: raw records of one device that may wait for the tick.
     :ivar max_total_bytes: raw records of all devices that may wait or be in conversion.
     :ivar plan: what the cap of a device's plan is: ``shared`` by the plan's devices, each ``device``'s, or ``off``.
@@ -72,6 +74,7 @@ class SampleConfig:
     max_fps: float = 4000.0
     interval_seconds: float = 15.0
     sample_rate: float = 0.0
+    rate_file: Path | None = None
     max_pending_bytes: int = 32 << 20
     max_total_bytes: int = 128 << 20
     plan: str = "shared"
@@ -150,7 +153,7 @@ def convert(job: Job) -> Converted:
         except MalformedInput:
             undecodable += choice.kept
             continue
-        rates += weigh(batch, job.rates, job.seen / job.kept)
+        rates += weigh(batch, attrs.evolve(job.rates, file=choice.forced_rate), job.seen / job.kept)
         add_names(batch, job.wanted)
         add_interfaces(batch, job.wanted, job.interfaces)
         batch.custom = fitted(batch.custom, job.column_ids, job.column_types)
@@ -189,6 +192,12 @@ def _body(flows: FlowBatch, job: Job) -> bytes:
                 for name, column in flows.custom.items()
             }
     return encode(flows, device_id=job.device_id, column_ids=job.column_ids)
+
+
+def _told_elsewhere(old: RateInUse, new: RateInUse) -> bool:
+    """Whether the option tables tell of a change from one to the other."""
+    origins = {old.origin, new.origin}
+    return "file" not in origins and not origins.isdisjoint(TOLD_BY_OPTIONS)
 
 
 class DevicePipeline:
@@ -348,7 +357,7 @@ class DevicePipeline:
             return
         (new,) = self.rates
         old, self._only_rate = self._only_rate, new
-        if old is not None and old.rate != new.rate and not {old.origin, new.origin} & TOLD_BY_OPTIONS:
+        if old is not None and old.rate != new.rate and not _told_elsewhere(old, new):
             text = f"the sampling rate changed from 1:{old.rate:g} ({old.origin}) to 1:{new.rate:g} ({new.origin})"
             self.notices("rate_changed", "", text)
 

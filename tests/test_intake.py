@@ -16,6 +16,7 @@ from kproxy_tw.inbox import INBOX_DATAGRAMS
 from kproxy_tw.intake import INBOX_BYTES, DeviceLife, Intake
 from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
+from kproxy_tw.sample.overrides.rules import RateOverrides
 from kproxy_tw.sample.pending import ByteBudget
 from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.traffic import make_flows
@@ -27,7 +28,9 @@ EDGE = Device(device_id=7, company_id=1, name="edge", sending_addresses=frozense
 class Bench:
     """An intake with everything real around it but the API and the timers."""
 
-    def __init__(self, *devices: Device, options: DecodeOptions = AS_SENT) -> None:
+    def __init__(
+        self, *devices: Device, options: DecodeOptions = AS_SENT, overrides: RateOverrides | None = None
+    ) -> None:
         self.clock = Clock()
         self.registry = Registry()
         self.registry.replace(devices)
@@ -49,6 +52,7 @@ class Bench:
             ),
             complain=lambda device, address, problem: self.complaints.append(f"{device} {address}: {problem}"),
             options=options,
+            overrides=overrides,
         )
 
     def _open(self, device: Device) -> DevicePipeline:

@@ -208,6 +208,22 @@ def test_a_sampler_that_changes_is_an_event() -> None:
     assert event.text == "192.0.2.1: the sampling rate of sampler 3 of domain 1 changed from 1:100 to 1:200"
 
 
+def test_an_exporter_that_restarts_is_an_event() -> None:
+    """Sequence and uptime go back: said once, and no gap."""
+    bench = Bench(EDGE)
+    for sequence, uptime in ((70_000, 900_000), (0, 1_000), (1, 2_000)):
+        flow = number(0x0A000001, 4) + number(1, 4)
+        data = v9(a_set(0, PAIR), a_set(256, flow), count=2, sequence=sequence, uptime=uptime, seconds=NOW)
+        bench.datagram(data, "192.0.2.1", 5000)
+        bench.gather()
+    bench.clock.advance(60)
+    bench.gather()
+    (event,) = [event for event in bench.intake.devices[7].events.latest() if event.kind == "exporter_restarted"]
+    assert event.text.startswith("192.0.2.1: the exporter restarted: ")
+    assert event.count == 1
+    assert bench.ledger().sequence_gaps == 0
+
+
 def test_refused_templates_and_full_tables_are_events() -> None:
     """With the reason, and with the flags that set the limits."""
     bench = bench_with(SessionConfig(limits=TemplateLimits(templates=1)), EDGE)

@@ -18,7 +18,7 @@ from kproxy_tw.kflow.decode import decode_body
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.pipeline import DevicePipeline, Job, SampleConfig, convert
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.sample.rates import ConfiguredRates
+from kproxy_tw.sample.rates import ConfiguredRates, RateInUse
 from kproxy_tw.sample.thin import Choice
 from kproxy_tw.testing.exporters import IpfixExporter, NetFlow5Exporter, NetFlow9Exporter, SflowExporter
 from kproxy_tw.testing.traffic import make_flows
@@ -188,6 +188,23 @@ def test_a_rate_that_changes_within_a_tick_is_told_too() -> None:
     assert device.notices.take() == []
     ticked(device, 200, 3.0)
     assert [notice.kind for notice in device.notices.take()] == ["rate_changed"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "told"),
+    [(("sampler", "file"), 1), (("file", "domain"), 1), (("file", "file"), 1), (("domain", "domain"), 0)],
+)
+def test_a_change_by_the_file_is_told(origins: tuple[str, str], told: int) -> None:
+    """Also where option tables are involved: these tell of their own changes alone."""
+    device = pipeline()
+    for now, (rate, origin) in enumerate(zip((100.0, 200.0), origins, strict=True), 1):
+        device.take(
+            walk(NetFlow5Exporter(NOW).datagram(make_flows(5, np.random.default_rng(2)), NOW), TemplateCache(), 0)
+        )
+        job = device.begin(float(now))
+        assert job is not None
+        device.finish(job, attrs.evolve(convert(job), rates=(RateInUse(rate, origin, 5),)))
+    assert [notice.kind for notice in device.notices.take()] == ["rate_changed"] * told
 
 
 def test_no_rate_known_is_told_once() -> None:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from kproxy_tw.capture.packets import Packet, read_exactly
 from kproxy_tw.capture.pcap import pcap_packets
 from kproxy_tw.capture.pcapng import pcapng_packets
+from kproxy_tw.errors import MalformedInput
 
 GZIP = b"\x1f\x8b"
 PCAPNG = b"\x0a\x0d\x0d\x0a"
@@ -21,6 +22,8 @@ def packets(file: io.BufferedReader) -> Iterator[Packet]:
     :param file: at its beginning.
     :raises MalformedInput: no capture file, or a damaged one; the packets before the damage have been given.
     """
+    if not file.peek(1):
+        raise MalformedInput("the file is empty")
     if file.peek(len(GZIP))[: len(GZIP)] == GZIP:
         with gzip.open(file) as opened:
             yield from _packets(opened)  # type: ignore[arg-type]

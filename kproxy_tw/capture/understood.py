@@ -56,10 +56,10 @@ class Understood:
 
     :ivar head: version, sequence number, domain, sets; ``None`` when even the header is damaged.
     :ivar flow_type: empty when it is none.
-    :ivar records: flow records counted.
+    :ivar records: flow records; those that were not understood are among ``problems``.
     :ivar options: records of options.
     :ivar counters: counter samples of sFlow.
-    :ivar learned: ids of the templates that it brought.
+    :ivar learned: ids of the templates that it brought and that are in force.
     :ivar flows: the flows, each as an object.
     :ivar problems: what was not understood, in words.
     """
@@ -73,6 +73,12 @@ class Understood:
     learned: tuple[int, ...] = ()
     flows: Sequence[Mapping[str, object]] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether anything was understood, or there was nothing to understand."""
+        found = self.records or self.options or self.counters or self.learned
+        return bool(self.flow_type and (found or not self.problems))
 
 
 class CaptureReader:
@@ -117,10 +123,10 @@ class CaptureReader:
             datagram,
             head,
             walked.flow_type,
-            walked.records,
+            sum(records.count for records in walked.sets),
             walked.options,
             len(walked.sflow.counters) if walked.sflow is not None else 0,
-            tuple(number for each in (head.sets if head else ()) for number in each.templates),
+            tuple(_learned(head, templates)) if head else (),
             decoded,
             (*problems, *failures),
         )
@@ -133,6 +139,13 @@ class CaptureReader:
         if found is not None:
             found.begin(0, datagram.time_ns / 1e9)
         return found
+
+
+def _learned(head: Outline, templates: TemplateCache) -> Iterator[int]:
+    for each in head.sets:
+        for number in each.templates:
+            if templates.find(head.version, head.domain, number) is not None:
+                yield number
 
 
 def _problems(walked: Walk, head: Outline | None, templates: TemplateCache) -> Iterator[str]:

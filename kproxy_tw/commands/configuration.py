@@ -66,6 +66,7 @@ def kproxy_config(options: CommandOptions) -> KproxyConfig:
             max_fps=float(options["max"]),
             interval_seconds=options["sampleInterval"] / 1000,
             sample_rate=float(options["sample_rate"]),
+            rate_file=_path(options["sample_rate_file"]),
             plan=options["plan_fps"],
             shards=options["total_shards"] or 1,
             max_big=options["max_big"],

@@ -122,6 +122,14 @@ _FLOW = (
         WORKS,
         low=0,
     ),
+    Flag(
+        "sample_rate_file",
+        "string",
+        "sample rates of single exporters, whatever they, the API and -sample_rate say; read again on SIGHUP",
+        None,
+        WORKS,
+        metavar="FILE",
+    ),
     Flag("sample_metric", "int", "sample rate written into metrics", 1, WORKS, low=1, high=2**24),
     Flag(
         "rcvbuf_size",

@@ -55,6 +55,7 @@ class RecordSet:
     :ivar sampling: the rate (1 in n) that the datagram's header tells (NetFlow v5), 0 for none.
     :ivar exporter: address of the device that the records say they are of; empty when they do not say.
     :ivar domain: what the exporter's options say of the domain they belong to; ``None`` where there are no options.
+    :ivar forced_rate: the rate (1 in n) that the operator set for their exporter, 0 for none.
     """
 
     layout: RecordLayout
@@ -66,6 +67,7 @@ class RecordSet:
     datagrams: int = 1
     domain: DomainOptions | None = None
     exporter: str = ""
+    forced_rate: float = 0.0
 
 
 @attrs.define

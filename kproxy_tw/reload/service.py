@@ -1,15 +1,35 @@
-"""ReloadOnHangup: SIGHUP makes us read files again: certificates, SNMP settings."""
+"""Files of settings, and ReloadOnHangup: SIGHUP makes us read them again, as certificates are."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from twisted.application.service import Service
 from twisted.logger import Logger
 
 from kproxy_tw.errors import ConfigError
+from kproxy_tw.reload.listfile import BadFile
+
+Settings = TypeVar("Settings")
+
+
+def read_settings(flag: str, path: Path, most: int, parse: Callable[[bytes], Settings]) -> Settings:
+    """What the file that ``flag`` names says.
+
+    :param most: bytes that ``parse`` takes; it is given one more of a larger file.
+    :raises ConfigError: it cannot be read or used; says where.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+        return parse(content)
+    except OSError as problem:
+        raise ConfigError(flag, f"cannot read {path}: {problem.strerror}") from None
+    except BadFile as problem:
+        raise ConfigError(flag, f"{path}: {problem}") from None
 
 
 class ReloadOnHangup(Service):

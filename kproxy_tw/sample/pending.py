@@ -7,7 +7,8 @@ import attrs
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.interfaces import RecordLayout
 
-Groups = dict[RecordLayout, list[RecordSet]]
+Groups = dict[tuple[RecordLayout, float], list[RecordSet]]
+"""By layout and forced rate (0 for none)."""
 
 SET_OVERHEAD_BYTES = 200
 """What a record set costs beside its bytes: the objects that hold it."""
@@ -51,7 +52,7 @@ class ByteBudget:
 
 
 class PendingRecords:
-    """Record sets in the order of arrival, under their layouts.
+    """Record sets in the order of arrival, under their layouts and the rates that are forced on them.
 
     :param budget: shared by all devices; whoever calls :meth:`take` releases ``bytes`` when done with them.
     :param max_bytes: how much may wait here; :meth:`add` refuses what would go beyond.
@@ -79,7 +80,7 @@ class PendingRecords:
             size += records.starts.nbytes
         if self.bytes + size > self._max_bytes or not self._budget.claim(size, self.bytes):
             return False
-        self._groups.setdefault(records.layout, []).append(records)
+        self._groups.setdefault((records.layout, records.forced_rate), []).append(records)
         self._last_body = records.body
         self.bytes += size
         self.count += records.count

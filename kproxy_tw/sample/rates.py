@@ -26,12 +26,20 @@ _UNKNOWN = RATE_ORIGINS.index("unknown")
 class ConfiguredRates:
     """Rates (1 in n) that are configured; 0 means not set.
 
+    :ivar file: of ``-sample_rate_file``, for the exporter that the flows are from; it goes before everything.
     :ivar flag: ``-sample_rate``; it goes before everything that the exporter tells.
     :ivar device: ``device_sample_rate`` of the API; for flows of which the exporter tells none.
     """
 
     flag: float = 0.0
     device: float = 0.0
+    file: float = 0.0
+
+    def forced(self) -> tuple[float, str] | None:
+        """The rate of all flows, and who forces it; ``None`` when nobody does."""
+        if self.file > 0:
+            return self.file, "file"
+        return (self.flag, "flag") if self.flag > 0 else None
 
     def fallback(self) -> tuple[float, str]:
         """The rate of flows whose exporter tells none, and who set it: ``device`` or ``unknown``."""
@@ -60,9 +68,10 @@ def weigh(batch: FlowBatch, configured: ConfiguredRates, seen_per_kept: float) -
     :param seen_per_kept: records seen for each one kept by the cap; 1.0 when all were kept.
     :return: the rates before the cap's share, and who told them.
     """
+    forced = configured.forced()
+    if forced is not None:
+        return _all_alike(batch, *forced, seen_per_kept)
     told = batch.columns.get("sample_rate")
-    if configured.flag > 0:
-        return _all_alike(batch, configured.flag, "flag", seen_per_kept)
     fallback, origin = configured.fallback()
     if told is None:
         return _all_alike(batch, fallback, origin, seen_per_kept)

@@ -17,17 +17,19 @@ Indices = npt.NDArray[np.intp]
 
 @attrs.frozen
 class Choice:
-    """The records of one layout that go out.
+    """The records of one layout and one forced rate that go out.
 
-    :ivar sets: the layout's record sets.
+    :ivar sets: their record sets.
     :ivar chosen: ascending indices into their records, or ``None`` for all.
     :ivar kept: how many are chosen.
+    :ivar forced_rate: the rate that they have whatever anybody says; 0 for none.
     """
 
     layout: RecordLayout
     sets: Sequence[RecordSet]
     chosen: Indices | None
     kept: int
+    forced_rate: float = 0.0
 
 
 def choose(groups: Groups, allowance: int, random: np.random.Generator) -> list[Choice]:
@@ -38,13 +40,16 @@ def choose(groups: Groups, allowance: int, random: np.random.Generator) -> list[
     counts = [sum(records.count for records in sets) for sets in groups.values()]
     total = sum(counts)
     if total <= allowance:
-        return [Choice(layout, sets, None, count) for (layout, sets), count in zip(groups.items(), counts, strict=True)]
+        return [
+            Choice(layout, sets, None, count, rate)
+            for ((layout, rate), sets), count in zip(groups.items(), counts, strict=True)
+        ]
     picked = np.sort(random.choice(total, allowance, replace=False, shuffle=False))
     choices = []
     first = 0
-    for (layout, sets), count in zip(groups.items(), counts, strict=True):
+    for ((layout, rate), sets), count in zip(groups.items(), counts, strict=True):
         low, high = np.searchsorted(picked, (first, first + count))
         if high > low:
-            choices.append(Choice(layout, sets, picked[low:high] - first, int(high - low)))
+            choices.append(Choice(layout, sets, picked[low:high] - first, int(high - low), rate))
         first += count
     return choices

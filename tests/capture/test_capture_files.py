@@ -88,7 +88,8 @@ def test_datagrams_of_every_link_type(link: int, data: bytes, expected: Datagram
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "ends in the middle of its first four bytes"),
+        (b"", "the file is empty"),
+        (b"\xd4\xc3\xb2", "ends in the middle of its first four bytes"),
         (b"GIF89a", "no capture file"),
         (struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)[:10], "file's header"),
         (

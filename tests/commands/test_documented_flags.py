@@ -20,7 +20,7 @@ OWN = {
     | {"spool", "spool_max_bytes", "spool_full", "spool_max_age"}
     | {"session_ports", "max_templates", "max_template_domains", "max_templates_total"}
     | {"held_max_bytes", "held_max_total_bytes", "held_seconds"}
-    | {"decap", "ignore_exporter_address", "plan_fps"}
+    | {"decap", "ignore_exporter_address", "plan_fps", "sample_rate_file"}
     | {"snmp_allow", "snmp_version", "snmp_counter_seconds", "snmp_description_seconds"}
     | {"proxy_protocol", "state_peers"}
     | {"ipfix_tcp_bind", "ipfix_tls_bind", "ipfix_tls_client_ca", "ipfix_max_connections"},

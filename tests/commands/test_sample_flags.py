@@ -32,6 +32,14 @@ def test_flags_choose_copies_plans_and_silence(tmp_path: Path) -> None:
     assert (chosen.sample.max_big, chosen.sample.plan, chosen.exit_when_silent) == (0, "device", True)
 
 
+def test_rates_are_forced_for_all_and_for_some(tmp_path: Path) -> None:
+    """A rate, and a file of rates; neither by default."""
+    chosen = config(tmp_path, "-sample_rate=50", "-sample_rate_file=/x/rates.json").sample
+    assert (chosen.sample_rate, chosen.rate_file) == (50.0, Path("/x/rates.json"))
+    unset = config(tmp_path).sample
+    assert (unset.sample_rate, unset.rate_file) == (0.0, None)
+
+
 @pytest.mark.parametrize(("number", "shown"), [((), "0"), (("-shard_num=2",), "2"), (("-shard_num=4",), "4")])
 def test_a_shard_has_a_number(tmp_path: Path, number: tuple[str, ...], shown: str) -> None:
     """Of four: counted from 0 or from 1, 0 where it is not told."""

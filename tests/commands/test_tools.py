@@ -59,6 +59,18 @@ def test_decode_tells_for_each_datagram_what_was_understood(capture: Path) -> No
     assert ended.returncode == 0
 
 
+def test_decode_counts_as_understood_only_what_was(tmp_path: Path) -> None:
+    """Records without template and a refused template are problems alone; with nothing understood the status is 1."""
+    files = tmp_path / "orphan.dat", tmp_path / "refused.dat"
+    files[0].write_bytes(v9(a_set(300, bytes(range(1, 11)))))
+    files[1].write_bytes(v9(a_set(0, template(256, (8, 0)))))
+    ended = tool("decode", *map(str, files))
+    assert "understood: " not in ended.stdout.replace("not understood: ", "")
+    assert "no template for it in the file" in ended.stdout
+    assert "template 256 of domain 1: a record would have no bytes" in ended.stdout
+    assert (ended.returncode, ended.stderr) == (1, "2 datagrams, 0 of them understood\n")
+
+
 def test_decode_shows_a_table(capture: Path) -> None:
     """A line a flow with addresses, and one a datagram with where it stands."""
     ended = tool("decode", str(capture))

@@ -104,6 +104,12 @@ def test_every_size_of_a_number(length: int) -> None:
     assert value(decoded((4, 1, 6), (1, length, sent)), "in_bytes") == sent
 
 
+def test_repeated_elements_and_padding() -> None:
+    """Of the same element twice the first counts; paddingOctets, as many as there are, are stepped over."""
+    batch = decoded((210, 3, 0xFFFFFF), (1, 4, 700), (210, 1, 1), (1, 4, 9), (210, 2, 5), (2, 4, 3))
+    assert (value(batch, "in_bytes"), value(batch, "in_pkts"), batch.length) == (700, 3, 1)
+
+
 def test_zero_length_fields_are_absent() -> None:
     """Some exporters fill templates up with fields of no bytes."""
     batch = decoded((1, 0, 0), (8, 0, 0), (85, 4, 9))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.snmp.inputs.file import BadFile, parse_snmp_file
+from kproxy_tw.reload.listfile import BadFile
+from kproxy_tw.snmp.inputs.file import parse_snmp_file
 from kproxy_tw.snmp.settings import AuthProtocol, PrivProtocol, Version
 
 DOCUMENTED_V2 = """{

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> Exit:
     for datagram in inputs.datagrams():
         count += 1
         found = reader.read(datagram)
-        understood += bool(found.flow_type)
+        understood += found.is_understood
         for line in [_json(count, found)] if asked.json else _table(count, found):
             sys.stdout.write(line + "\n")
         if count == asked.limit:

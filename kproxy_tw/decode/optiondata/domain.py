@@ -158,13 +158,20 @@ class DomainOptions:
     :param label: how the domain is called in such a message.
     :param of_exporter: gives the tables of domain 0, which hold for the whole exporter (RFC 7011 section 3.1), if there
         are any: used where this domain has nothing of the kind itself.
+    :ivar number: the observation domain or source id.
     :ivar dropped: rows that found no room or had to make some.
     :ivar changes: how often a row was added or changed; the same again is no change.
     """
 
     def __init__(
-        self, room: OptionRoom, tell: Tell, label: str, of_exporter: Callable[[], DomainOptions | None] = lambda: None
+        self,
+        room: OptionRoom,
+        tell: Tell,
+        label: str,
+        of_exporter: Callable[[], DomainOptions | None] = lambda: None,
+        number: int = 0,
     ) -> None:
+        self.number = number
         self._room = room
         self._tell = tell
         self._label = label

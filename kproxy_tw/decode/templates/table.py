@@ -176,7 +176,7 @@ class TemplateStore:
         if not domain & DOMAIN_MASK:
             return DomainOptions(self._room.options, self._notices, label)
         whole = partial(self.domains.get, (version, domain & ~DOMAIN_MASK))
-        return DomainOptions(self._room.options, self._notices, label, whole)
+        return DomainOptions(self._room.options, self._notices, label, whole, domain & DOMAIN_MASK)
 
     def _make_room(self, domain: tuple[int, int], fields: int) -> None:
         if domain not in self.domains and len(self.domains) >= self.limits.domains:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from kproxy_tw.errors import MalformedInput
+from kproxy_tw.reload.listfile import shown, unique_object
 from kproxy_tw.snmp.settings import AuthProtocol, PrivProtocol, V3Credentials
 
 MAX_TEXT = 255
@@ -46,31 +47,6 @@ PRIV_NAMES: Mapping[str, PrivProtocol] = {
 }
 
 Known = TypeVar("Known", AuthProtocol, PrivProtocol)
-
-
-class KeyTwice(MalformedInput):
-    """An object has a key twice.
-
-    :ivar key: it.
-    """
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"{shown(key)} is there twice")
-        self.key = key
-
-
-def unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For ``object_pairs_hook``: an object. :raises KeyTwice: it has a key twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _value in pairs]
-        raise KeyTwice(next(name for name in found if names.count(name) > 1))
-    return found
-
-
-def shown(name: str) -> str:
-    """The name of a key as an error may show it."""
-    return repr(name[:40])
 
 
 def v3_credentials(value: object) -> V3Credentials:

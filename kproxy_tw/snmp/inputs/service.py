@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from kproxy_tw.devices.device import Device
-from kproxy_tw.errors import ConfigError
+from kproxy_tw.reload.service import read_settings
 from kproxy_tw.snmp.config import SnmpConfig
-from kproxy_tw.snmp.inputs.file import MAX_BYTES, BadFile, FileEntry, parse_snmp_file
+from kproxy_tw.snmp.inputs.file import MAX_BYTES, FileEntry, parse_snmp_file
 from kproxy_tw.snmp.inputs.targets import Targets, targets
 from kproxy_tw.snmp.interfaces import SnmpPoller
 from kproxy_tw.snmp.settings import SnmpTarget
@@ -28,16 +28,7 @@ MAX_NAMED = 5
 
 def read_snmp_file(path: Path | None) -> Mapping[int, FileEntry]:
     """The settings in ``-snmp_file``; none without one. :raises ConfigError: it cannot be read or used; says where."""
-    if path is None:
-        return {}
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        return parse_snmp_file(content)
-    except OSError as problem:
-        raise ConfigError("snmp_file", f"cannot read {path}: {problem.strerror}") from None
-    except BadFile as problem:
-        raise ConfigError("snmp_file", f"{path}: {problem}") from None
+    return {} if path is None else read_settings("snmp_file", path, MAX_BYTES, parse_snmp_file)
 
 
 class TargetsService(Service):

@@ -241,7 +241,7 @@ def sampling_table(exporters: ExporterStatus) -> Table:
         f"({one.flows:,} flows)"
         for one in exporters.rates[:8]
     )
-    order = "The order: record, sampler, domain, header, device, unless -sample_rate forces one."
+    order = "The order: record, sampler, domain, header, device, unless -sample_rate or -sample_rate_file forces one."
     return Table(
         name="sampling",
         key="Sampling",

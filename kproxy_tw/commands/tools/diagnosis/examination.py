@@ -16,6 +16,7 @@ from kproxy_tw.commands.tools.diagnosis.agents import AgentChecks
 from kproxy_tw.commands.tools.diagnosis.backend import BackendChecks
 from kproxy_tw.commands.tools.diagnosis.finding import Finding
 from kproxy_tw.commands.tools.diagnosis.machine import machine_findings
+from kproxy_tw.sample.overrides.service import read_rate_file
 from kproxy_tw.snmp.inputs.service import read_snmp_file
 
 
@@ -49,6 +50,7 @@ def examine(options: CommandOptions, report: Report, reactor: Any) -> None:
     """
     config = kproxy_config(options)
     checks = BackendChecks(config, reactor)
+    read_rate_file(config.sample.rate_file)
     agents = AgentChecks(config.snmp, read_snmp_file(config.snmp.file))
     broken: list[Failure] = []
 
