@@ -151,7 +151,7 @@ LOSS_HEIGHT = 18
 MOST_LOSSES = 3
 """Lines of losses under a box; the rest is summed up in the last one."""
 
-UPRIGHT_WIDTH = 340
+UPRIGHT_WIDTH = 372
 
 
 def drawn(found: Sequence[Stage]) -> Markup:

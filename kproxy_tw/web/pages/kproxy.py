@@ -204,8 +204,8 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
     return (
         Cell(device.device_name, href=f"/devices/{device.device_id}", under=f"#{device.device_id}"),
         device.device_id,
-        Cell(state, tone=TONES[state], hint="; ".join(problem.text for problem in found)),
-        tuple(problem.text for problem in found),
+        Cell(state, tone=TONES[state], hint="; ".join(problem.said(now) for problem in found)),
+        tuple(problem.said(now) for problem in found),
         Cell(device.flow_types, under=_templates(templates, missing)),
         templates,
         missing,
