@@ -35,6 +35,7 @@ class Stage:
 
     :ivar per_second: what passed it in the last minute, in ``unit``.
     :ivar aside: a word on what is no loss.
+    :ivar failing: whether its check fails: it does not do its work, even if nothing is lost yet.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Stage:
     unit: str
     losses: tuple[Loss, ...] = ()
     aside: str = ""
+    failing: bool = False
 
     @property
     def losing(self) -> bool:
@@ -49,8 +51,12 @@ class Stage:
         return any(loss.per_second for loss in self.losses)
 
 
-def stages(totals: Ledger, lately: Ledger, seconds: float) -> tuple[Stage, ...]:
-    """The stages in order. :param seconds: of ``lately``; 0 before anything is known."""
+def stages(totals: Ledger, lately: Ledger, seconds: float, *, delivery_fails: bool = False) -> tuple[Stage, ...]:
+    """The stages in order.
+
+    :param seconds: of ``lately``; 0 before anything is known.
+    :param delivery_fails: whether the check of that name does.
+    """
 
     def rate(count: float) -> float:
         return max(0.0, count / seconds) if seconds else 0.0
@@ -95,6 +101,7 @@ def stages(totals: Ledger, lately: Ledger, seconds: float) -> tuple[Stage, ...]:
             unit="messages/s",
             losses=losses("deliver"),
             aside=f"{_short(retried)}/s retried" if retried else f"{si_number(rate(lately.bytes_sent), 'B')}/s",
+            failing=delivery_fails,
         ),
         Stage(name="acknowledged", per_second=rate(lately.records_forwarded), unit="records/s"),
     )
@@ -183,7 +190,7 @@ def drawn_upright(found: Sequence[Stage]) -> Markup:
 
 def _svg(name: str, width: int, height: int, parts: Sequence[Markup], found: Sequence[Stage]) -> Markup:
     words = "; ".join(
-        f"{stage.name} {_short(stage.per_second)} {stage.unit}"
+        f"{stage.name}{' failing,' if stage.failing else ''} {_short(stage.per_second)} {stage.unit}"
         + "".join(f", lost {_short(loss.per_second)}/s {loss.reason}" for loss in stage.losses if loss.per_second)
         for stage in found
     )
@@ -199,12 +206,12 @@ def _box(stage: Stage, x: int, y: int, *, beside: bool = False) -> Markup:
         '<text class="rate" x="14" y="51">{rate}<tspan class="unit" dx="6">{unit}</tspan></text>'
         '<text class="aside" x="14" y="71">{aside}</text>{losses}</g>'
     ).format(
-        state=" losing" if stage.losing else "",
+        state=" losing" if stage.losing or stage.failing else "",
         x=x,
         y=y,
         w=BOX_WIDTH,
         h=BOX_HEIGHT,
-        name=stage.name,
+        name=f"{stage.name} ✕ failing" if stage.failing else stage.name,
         rate=_short(stage.per_second),
         unit=stage.unit,
         aside=stage.aside,

@@ -11,7 +11,7 @@ from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, clock, counted
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.text import safe_text, si_number
 
-PAGES: Mapping[str, str] = {name: "/upstream" for name in ("devices", "delivery", "clock", "certificates")}
+PAGES: Mapping[str, str] = dict.fromkeys(("devices", "delivery", "clock", "certificates"), "/upstream")
 """Check to the page that tells more of it than the table of checks."""
 
 REMEDIES: Mapping[str, str] = {

@@ -8,7 +8,7 @@ from kproxy_tw.bgp.relay import STALL_WARNING_SECONDS
 from kproxy_tw.bgp.status import EndedStatus, KbgpStatus
 from kproxy_tw.web.health import failing, failing_reasons, is_good, is_ready
 from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, clock, counted, since
-from kproxy_tw.web.text import safe_text
+from kproxy_tw.web.text import duration, safe_text
 
 GONE_SECONDS = 86_400
 """For so long a router whose session has ended is missed."""
@@ -65,7 +65,8 @@ def _points(kbgp: KbgpStatus) -> Iterator[Point]:
         listed = ", ".join(entry.device_ip for entry in kbgp.denied[:3])
         more = f" and {len(kbgp.denied) - 3} more" if len(kbgp.denied) > 3 else ""
         them = "its address" if len(kbgp.denied) == 1 else "their addresses"
-        text = f"the backend does not know {listed}{more}: register {them} for BGP at a device"
+        again = duration(min(entry.ttl_seconds for entry in kbgp.denied))
+        text = f"the backend does not know {listed}{more}: register {them} for BGP at a device; asked again in {again}"
         yield Point(safe_text(text), "#denied")
     if kbgp.signatures is not None and kbgp.signatures.problem:
         yield Point(safe_text(f"TCP MD5: {kbgp.signatures.problem}"), "#md5")

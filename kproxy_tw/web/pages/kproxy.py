@@ -18,6 +18,7 @@ from kproxy_tw.status import (
     UnregisteredStatus,
 )
 from kproxy_tw.web.devicestate import TONES, problems, state_of
+from kproxy_tw.web.health import failing
 from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
@@ -80,7 +81,8 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
     """Everything that the page shows."""
     daemon = snapshot.daemon
     judged = verdict(snapshot)
-    found = stages(daemon.totals, daemon.lately, daemon.lately_seconds)
+    fails = any(check.name == "delivery" for check in failing(snapshot.checks))
+    found = stages(daemon.totals, daemon.lately, daemon.lately_seconds, delivery_fails=fails)
     return PageContent(
         template="kproxy.html",
         view=view(devices_table(snapshot.devices, daemon.now), choice),
