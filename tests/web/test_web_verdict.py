@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import localtime, strftime
+from typing import Any
 
 import attrs
 import pytest
@@ -121,7 +122,7 @@ def ended(address: str, seconds_ago: float, reason: str) -> EndedStatus:
     )
 
 
-def judged_bgp(**changes: object) -> Verdict:
+def judged_bgp(**changes: Any) -> Verdict:
     """What kbgp says."""
     status = KbgpStatus(
         instance_id="x",
