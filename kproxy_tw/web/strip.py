@@ -19,6 +19,9 @@ _LOST_AT: Mapping[str, tuple[str, ...]] = {
 }
 """Stage to the reasons for which records are dropped there."""
 
+LEAST_SHOWN = 0.05
+"""A smaller rate would read 0."""
+
 
 @attrs.frozen(kw_only=True)
 class Loss:
@@ -72,6 +75,7 @@ def stages(totals: Ledger, lately: Ledger, seconds: float, *, delivery_fails: bo
     kept = lately.records_received - lately.records_sampled_out - early
     sampled_out = rate(lately.records_sampled_out)
     retried = rate(lately.messages_retried)
+    sent = f"{si_number(rate(lately.bytes_sent), 'B')}/s"
     waiting = totals.records_in_flight
     return (
         Stage(
@@ -100,7 +104,7 @@ def stages(totals: Ledger, lately: Ledger, seconds: float, *, delivery_fails: bo
             per_second=rate(lately.messages_sent),
             unit="messages/s",
             losses=losses("deliver"),
-            aside=f"{_short(retried)}/s retried" if retried else f"{si_number(rate(lately.bytes_sent), 'B')}/s",
+            aside=f"{_short(retried)}/s retried" if retried >= LEAST_SHOWN else sent,
             failing=delivery_fails,
         ),
         Stage(name="acknowledged", per_second=rate(lately.records_forwarded), unit="records/s"),
