@@ -318,12 +318,14 @@ class Check:
     """One line of ``/hc``. ``status``: ``ok``, ``initializing`` or ``failing``.
 
     :ivar warning: it is well still, but somebody should do something about it.
+    :ivar seconds: for how long it has not been well; ``None`` while it is, and where nobody knows.
     """
 
     name: str
     status: str
     detail: str
     warning: bool = False
+    seconds: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -138,14 +138,17 @@ def control_check(control: ControlStatus, now: float, uptime: float) -> Check:
     if control.connected:
         silent = now - max(control.last_received or 0.0, control.since or 0.0)
         if silent > OLD_SECONDS:
-            return Check(name=name, status="old_result", detail=f"nothing received for {silent:.0f} s")
+            detail = f"nothing received for {silent:.0f} s"
+            return Check(name=name, status="old_result", detail=detail, seconds=silent)
         return Check(name=name, status="ok", detail="connected")
     detail = control.last_error or "not connected yet"
+    away = now - control.last_received if control.last_received else uptime
     if uptime < FIRST_CONNECT_SECONDS and not control.messages_received:
         return Check(name=name, status="initializing", detail=detail)
     if not control.last_error:
-        return Check(name=name, status="timeout", detail=f"not connected after {FIRST_CONNECT_SECONDS:.0f} s")
-    return Check(name=name, status="failing", detail=detail)
+        detail = f"not connected after {FIRST_CONNECT_SECONDS:.0f} s"
+        return Check(name=name, status="timeout", detail=detail, seconds=away)
+    return Check(name=name, status="failing", detail=detail, seconds=away)
 
 
 def sessions_check(sessions: int, stalled: int) -> Check:

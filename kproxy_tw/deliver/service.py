@@ -170,10 +170,11 @@ class DeliveryService(Service):
     def check(self) -> Check:
         """The check ``delivery``: failing while any device's delivery is."""
         senders, now = self._senders.values(), self._reactor.seconds()
-        problems = [problem for problem in (sender.standing.problem(now) for sender in senders) if problem]
-        if problems:
-            detail = f"{len(problems)} of {len(senders)} devices: {problems[0]}"
-            return Check(name="delivery", status="failing", detail=detail)
+        failing = [(sender, problem) for sender in senders if (problem := sender.standing.problem(now))]
+        if failing:
+            detail = f"{len(failing)} of {len(senders)} devices: {failing[0][1]}"
+            seconds = max(sender.standing.seconds_without_success(now) for sender, _problem in failing)
+            return Check(name="delivery", status="failing", detail=detail, seconds=seconds)
         waiting = sum(sender.standing.queued for sender in senders)
         return Check(name="delivery", status="ok", detail=f"{waiting} messages of {len(senders)} devices wait")
 

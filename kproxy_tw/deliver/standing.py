@@ -97,6 +97,10 @@ class Standing:
             seconds=self._config.failing_seconds,
         )
 
+    def seconds_without_success(self, now: float) -> float:
+        """Since the last success, or since something began to wait after that."""
+        return now - self._condition.since
+
     def status(self) -> SenderStatus:
         """Everything as it is now."""
         now, condition = self._reactor.seconds(), self._condition

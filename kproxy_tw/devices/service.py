@@ -107,7 +107,8 @@ class ListRefresh(Service):
         age = self._reactor.seconds() - self._good_at
         have_list = self._saved_list or self.last_success > 0
         if self._alarm or age > (2 * self._config.refresh_seconds if have_list else PATIENCE_SECONDS):
-            return Check(name="devices", status="failing", detail=self.last_error or "the API has not answered yet")
+            detail = self.last_error or "the API has not answered yet"
+            return Check(name="devices", status="failing", detail=detail, seconds=age)
         if not have_list:
             return Check(name="devices", status="initializing", detail=self.last_error or "waiting for the first list")
         return Check(name="devices", status="ok", detail=self._detail())

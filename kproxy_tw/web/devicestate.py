@@ -8,6 +8,7 @@ import attrs
 
 from kproxy_tw.snmp.shown import DeviceSnmp
 from kproxy_tw.status import DeviceStatus
+from kproxy_tw.web.judgement import clock
 from kproxy_tw.web.report import ACTIVE_SECONDS
 from kproxy_tw.web.tables.table import Tone
 from kproxy_tw.web.text import duration, percent, safe_text
@@ -42,10 +43,16 @@ MEANT = ("disabled", "egress", "shutdown")
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """``since``: seconds since 1970."""
+    """``since``: seconds since 1970; ``remedy``: what to do, empty where nobody knows."""
 
     text: str
     since: float
+    remedy: str = ""
+
+    def said(self, now: float) -> str:
+        """What it is, since when, and what to do."""
+        remedy = f": {self.remedy}" if self.remedy else ""
+        return f"{self.text}, since {clock(self.since, now)}{remedy}"
 
 
 def problems(device: DeviceStatus, now: float) -> tuple[Problem, ...]:
@@ -63,20 +70,21 @@ def state_of(device: DeviceStatus, found: tuple[Problem, ...], now: float) -> st
 def _problems(device: DeviceStatus, now: float) -> Iterator[Problem]:
     silent = now - device.last_seen
     if device.last_seen and silent > QUIET_SECONDS:
-        yield Problem(text=f"has sent nothing for {duration(silent)}", since=device.last_seen)
+        remedy = "look at its export, and at the network between"
+        yield Problem(text=f"has sent nothing for {duration(silent)}", since=device.last_seen, remedy=remedy)
     recent = device.recent
     reason = _worst_reason(device)
     if reason and recent.dropped_since is not None and recent.dropped > LOSS_SHARE * recent.records:
         share, remedy = percent(recent.dropped, recent.records), REMEDIES.get(reason, "see its page")
-        text = f"lost {share} of its records, most of them for {reason}: {remedy}"
-        yield Problem(text=text, since=recent.dropped_since)
+        text = f"lost {share} of its records, most of them for {reason}"
+        yield Problem(text=text, since=recent.dropped_since, remedy=remedy)
     sent = recent.gaps + recent.sequence_seen
     if recent.gaps_since is not None and recent.gaps > LOSS_SHARE * sent:
-        share = percent(recent.gaps, sent)
-        yield Problem(text=f"lost {share} on the way here: look at the network between", since=recent.gaps_since)
+        text, remedy = f"lost {percent(recent.gaps, sent)} on the way here", "look at the network between"
+        yield Problem(text=text, since=recent.gaps_since, remedy=remedy)
     if device.rate_origin == "unknown" and device.ledger.records_forwarded:
-        text = "tells no sampling rate; its flow is counted as it comes: set the rate of the device"
-        yield Problem(text=text, since=device.first_seen)
+        text, remedy = "tells no sampling rate and its flow is counted as it comes", "set the rate of the device"
+        yield Problem(text=text, since=device.first_seen, remedy=remedy)
     yield from _polling_problems(device.snmp, now)
 
 

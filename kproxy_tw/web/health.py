@@ -31,6 +31,11 @@ def is_ready(checks: Sequence[Check]) -> bool:
     return overall(checks) == "ok"
 
 
+def failing(checks: Sequence[Check]) -> list[Check]:
+    """The checks that are not good."""
+    return [check for check in checks if check.status not in _GOOD]
+
+
 def failing_reasons(checks: Sequence[Check], *, initializing: bool = False) -> list[str]:
     """``name: detail`` of each check that is not good (or not ``ok``, with ``initializing``)."""
     fine = _GOOD[:1] if initializing else _GOOD

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import localtime, strftime
+
 import attrs
 
 SHOWN_POINTS = 8
@@ -36,3 +38,13 @@ class Verdict:
 def counted(number: int, noun: str) -> str:
     """``1 device``, ``2 devices``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def clock(seconds: float, now: float) -> str:
+    """A moment in local time, with its day when that is not clear: ``12:04``. Both are seconds since 1970."""
+    return strftime("%H:%M" if now - seconds < 43_200 else "%Y-%m-%d %H:%M", localtime(seconds))
+
+
+def since(seconds: float | None, now: float) -> str:
+    """``, since 12:04``: something has lasted for so long; empty where nobody knows how long."""
+    return "" if seconds is None else f", since {clock(now - seconds, now)}"

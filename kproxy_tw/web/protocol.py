@@ -54,7 +54,7 @@ class HealthProtocol(Protocol):
     def connectionMade(self) -> None:
         """Wait for what the client says."""
         self.factory.protocols.add(self)
-        self._wait(SILENCE_SECONDS, self._decide)
+        self._wait(SILENCE_SECONDS, self._silent)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes of the first line, or of HTTP; what follows a command is ignored."""
@@ -91,6 +91,10 @@ class HealthProtocol(Protocol):
     def _cancel(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+
+    def _silent(self) -> None:
+        # Timers run before sockets are read: on a busy machine a browser's request may wait in the kernel by now.
+        self._wait(0, self._decide)
 
     def _decide(self) -> None:
         self._cancel()

@@ -19,6 +19,9 @@ _LOST_AT: Mapping[str, tuple[str, ...]] = {
 }
 """Stage to the reasons for which records are dropped there."""
 
+LEAST_SHOWN = 0.05
+"""A smaller rate would read 0."""
+
 
 @attrs.frozen(kw_only=True)
 class Loss:
@@ -35,6 +38,7 @@ class Stage:
 
     :ivar per_second: what passed it in the last minute, in ``unit``.
     :ivar aside: a word on what is no loss.
+    :ivar failing: whether its check fails: it does not do its work, even if nothing is lost yet.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Stage:
     unit: str
     losses: tuple[Loss, ...] = ()
     aside: str = ""
+    failing: bool = False
 
     @property
     def losing(self) -> bool:
@@ -49,8 +54,12 @@ class Stage:
         return any(loss.per_second for loss in self.losses)
 
 
-def stages(totals: Ledger, lately: Ledger, seconds: float) -> tuple[Stage, ...]:
-    """The stages in order. :param seconds: of ``lately``; 0 before anything is known."""
+def stages(totals: Ledger, lately: Ledger, seconds: float, *, delivery_fails: bool = False) -> tuple[Stage, ...]:
+    """The stages in order.
+
+    :param seconds: of ``lately``; 0 before anything is known.
+    :param delivery_fails: whether the check of that name does.
+    """
 
     def rate(count: float) -> float:
         return max(0.0, count / seconds) if seconds else 0.0
@@ -66,6 +75,7 @@ def stages(totals: Ledger, lately: Ledger, seconds: float) -> tuple[Stage, ...]:
     kept = lately.records_received - lately.records_sampled_out - early
     sampled_out = rate(lately.records_sampled_out)
     retried = rate(lately.messages_retried)
+    sent = f"{si_number(rate(lately.bytes_sent), 'B')}/s"
     waiting = totals.records_in_flight
     return (
         Stage(
@@ -94,7 +104,8 @@ def stages(totals: Ledger, lately: Ledger, seconds: float) -> tuple[Stage, ...]:
             per_second=rate(lately.messages_sent),
             unit="messages/s",
             losses=losses("deliver"),
-            aside=f"{_short(retried)}/s retried" if retried else f"{si_number(rate(lately.bytes_sent), 'B')}/s",
+            aside=f"{_short(retried)}/s retried" if retried >= LEAST_SHOWN else sent,
+            failing=delivery_fails,
         ),
         Stage(name="acknowledged", per_second=rate(lately.records_forwarded), unit="records/s"),
     )
@@ -151,7 +162,7 @@ LOSS_HEIGHT = 18
 MOST_LOSSES = 3
 """Lines of losses under a box; the rest is summed up in the last one."""
 
-UPRIGHT_WIDTH = 340
+UPRIGHT_WIDTH = 372
 
 
 def drawn(found: Sequence[Stage]) -> Markup:
@@ -183,7 +194,7 @@ def drawn_upright(found: Sequence[Stage]) -> Markup:
 
 def _svg(name: str, width: int, height: int, parts: Sequence[Markup], found: Sequence[Stage]) -> Markup:
     words = "; ".join(
-        f"{stage.name} {_short(stage.per_second)} {stage.unit}"
+        f"{stage.name}{' failing,' if stage.failing else ''} {_short(stage.per_second)} {stage.unit}"
         + "".join(f", lost {_short(loss.per_second)}/s {loss.reason}" for loss in stage.losses if loss.per_second)
         for stage in found
     )
@@ -199,12 +210,12 @@ def _box(stage: Stage, x: int, y: int, *, beside: bool = False) -> Markup:
         '<text class="rate" x="14" y="51">{rate}<tspan class="unit" dx="6">{unit}</tspan></text>'
         '<text class="aside" x="14" y="71">{aside}</text>{losses}</g>'
     ).format(
-        state=" losing" if stage.losing else "",
+        state=" losing" if stage.losing or stage.failing else "",
         x=x,
         y=y,
         w=BOX_WIDTH,
         h=BOX_HEIGHT,
-        name=stage.name,
+        name=f"{stage.name} ✕ failing" if stage.failing else stage.name,
         rate=_short(stage.per_second),
         unit=stage.unit,
         aside=stage.aside,

@@ -58,6 +58,15 @@ def percent(part: float, whole: float) -> str:
     return "< 0.1 %" if 0 < share < 0.1 else f"{share:.1f} %".replace(".0 %", " %")
 
 
+_WHOLE_RATE = 100
+"""From here on a rate is shown without its fraction."""
+
+
+def ratio_text(value: float) -> str:
+    """The n of a sampling rate of 1:n, short."""
+    return f"{value:.0f}" if value >= _WHOLE_RATE else f"{value:.4g}"
+
+
 def utc_time(seconds: float) -> str:
     """Seconds since 1970 as RFC 3339 with ``Z`` and milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

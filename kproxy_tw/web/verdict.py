@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from time import localtime, strftime
+from collections.abc import Iterator, Mapping, Sequence
 
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, UnregisteredStatus
 from kproxy_tw.web.devicestate import problems
-from kproxy_tw.web.health import failing_reasons, is_good, is_ready
-from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, counted
+from kproxy_tw.web.health import failing, failing_reasons, is_good, is_ready
+from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, clock, counted, since
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.text import safe_text, si_number
+
+PAGES: Mapping[str, str] = dict.fromkeys(("devices", "delivery", "clock", "certificates"), "/upstream")
+"""Check to the page that tells more of it than the table of checks."""
+
+REMEDIES: Mapping[str, str] = {
+    "devices": "kproxy doctor tests the way to the backend and the credentials",
+    "delivery": "kproxy doctor tests the way to the backend; messages wait until it takes them",
+    "spool": "look at the disk of -state_dir",
+    "clock": "set this machine's clock",
+}
+"""Check to what to do when it fails."""
 
 
 def verdict(snapshot: Snapshot) -> Verdict:
     """Judge the whole."""
     daemon, devices, checks = snapshot.daemon, snapshot.devices, snapshot.checks
-    whole = [Point(safe_text(reason), "#checks") for reason in failing_reasons(checks)]
-    whole += [Point(safe_text(f"{check.name}: {check.detail}"), "#checks") for check in checks if check.warning]
+    whole = [_failing_point(check, daemon.now) for check in failing(checks)]
+    whole += [_check_point(check, f"{check.name}: {check.detail}") for check in checks if check.warning]
     whole += _daemon_points(daemon, checks)
     whole += _hidden_points(snapshot)
     if snapshot.unregistered:
@@ -26,7 +36,7 @@ def verdict(snapshot: Snapshot) -> Verdict:
     points = [*whole, *bad]
     return Verdict(
         level=_level(checks, points),
-        sentence=_sentence(len(devices), checks, len(points)),
+        sentence=_sentence(daemon, len(devices), checks, len(points)),
         points=tuple(points[:SHOWN_POINTS]),
         omitted=max(0, len(points) - SHOWN_POINTS),
         more="/?state=bad#devices" if bad else "",
@@ -41,13 +51,34 @@ def _level(checks: Sequence[Check], points: Sequence[Point]) -> str:
     return "attention" if points else "good"
 
 
-def _sentence(devices: int, checks: Sequence[Check], points: int) -> str:
+def _failing_point(check: Check, now: float) -> Point:
+    remedy = f": {REMEDIES[check.name]}" if check.name in REMEDIES else ""
+    return _check_point(check, f"{check.name}: {check.detail}{since(check.seconds, now)}{remedy}")
+
+
+def _check_point(check: Check, text: str) -> Point:
+    return Point(safe_text(text), PAGES.get(check.name, "#checks"))
+
+
+def _sentence(daemon: DaemonStatus, devices: int, checks: Sequence[Check], points: int) -> str:
     if not is_good(checks):
-        return "Something is broken; flow may not reach the backend."
+        return _trouble(daemon, failing(checks))
     if not is_ready(checks):
         return f"Starting: {safe_text('; '.join(failing_reasons(checks, initializing=True)))}."
     work = f"Forwarding flow of {counted(devices, 'device')}" if devices else "Ready; no device has sent flow yet"
     return f"{work}; {counted(points, 'thing')} to look at." if points else f"{work}. All is well."
+
+
+def _trouble(daemon: DaemonStatus, checks: Sequence[Check]) -> str:
+    """What the worst of the failing checks means for the flow."""
+    lasting = {check.name: since(check.seconds, daemon.now) for check in checks}
+    if "delivery" in lasting:
+        waiting = counted(daemon.spool.get("Messages", 0), "message")
+        flow = "Not all flow" if daemon.lately.messages_sent else "No flow"
+        return f"{flow} reaches the backend{lasting['delivery']}; {waiting} waiting."
+    if "devices" in lasting:
+        return f"The backend does not answer which devices there are{lasting['devices']}."
+    return "Something is broken; flow may not reach the backend."
 
 
 def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Point]:
@@ -76,18 +107,13 @@ def _hidden_points(snapshot: Snapshot) -> Iterator[Point]:
 
 def _device_points(device: DeviceStatus, now: float) -> Iterator[Point]:
     for problem in problems(device, now):
-        text = f"{safe_text(device.device_name)} {problem.text}, since {_clock(problem.since, now)}"
-        yield Point(text, f"/devices/{device.device_id}")
-
-
-def _clock(seconds: float, now: float) -> str:
-    return strftime("%H:%M" if now - seconds < 43_200 else "%Y-%m-%d %H:%M", localtime(seconds))
+        yield Point(f"{safe_text(device.device_name)} {problem.said(now)}", f"/devices/{device.device_id}")
 
 
 def _unregistered_text(unregistered: Sequence[UnregisteredStatus], now: float) -> str:
     sources = ", ".join(safe_text(source.source) for source in unregistered[:3])
     more = "" if len(unregistered) <= 3 else f" and {len(unregistered) - 3} more"
     verb, them = ("is", "it") if len(unregistered) == 1 else ("are", "them")
-    since = _clock(min(source.first_seen for source in unregistered), now)
+    first = clock(min(source.first_seen for source in unregistered), now)
     what = f"{counted(len(unregistered), 'source')} {verb} not registered as a device: {sources}{more}"
-    return f"{what}; nothing of {them} is forwarded, since {since}"
+    return f"{what}; nothing of {them} is forwarded, since {first}"

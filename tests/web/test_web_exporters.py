@@ -111,7 +111,7 @@ def test_the_page_shows_all_of_it() -> None:
 
 def test_an_empty_device() -> None:
     """A page without exporters, options and events."""
-    assert "Nothing that needs attention." in page(ExporterStatus())
+    assert "Nothing has been noted since the start." in page(ExporterStatus())
 
 
 def test_template_metrics() -> None:

@@ -88,6 +88,16 @@ def test_silent_client_gets_the_report() -> None:
     assert client.transport.disconnecting
 
 
+def test_a_request_that_waits_in_the_kernel_is_read_before_silence_is_judged() -> None:
+    """On a busy machine the time of silence ends in the very turn in which a browser's request is read."""
+    client = Client()
+    request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    client.clock.callLater(0.5, client.protocol.dataReceived, request)
+    client.clock.advance(0.5)
+    assert client.http == request
+    assert client.answer == ""
+
+
 @pytest.mark.parametrize("said", [b"\n", b"\r\n", b"status\n", b"status\r\n", b"STATUS\n", b" status \n"])
 def test_commands_for_the_report(said: bytes) -> None:
     """An empty line and ``status`` get the report at once, also byte by byte."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kproxy_tw.collector.bgp_target.status import TargetStatus
 from kproxy_tw.collector.totals import DeviceTotals
-from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, counted
+from kproxy_tw.web.judgement import SHOWN_POINTS, Point, Verdict, clock, counted
 from kproxy_tw.web.text import duration, si_number
 
 SILENT_SECONDS = 300.0
@@ -39,7 +39,8 @@ def verdict(problem: str, totals: Sequence[DeviceTotals], bgp: TargetStatus | No
         return Verdict(level="good", sentence=f"{stored}. All is well.")
     silences = [
         Point(
-            f"{total.device_name} has sent nothing for {duration(now - total.last_received)}",
+            f"{total.device_name} has sent nothing for {duration(now - total.last_received)}, "
+            f"since {clock(total.last_received, now)}: look at its page in kproxy",
             f"/devices/{total.device_id}",
         )
         for total in sorted(silent, key=lambda total: -total.last_received)

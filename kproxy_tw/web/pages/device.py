@@ -73,7 +73,7 @@ def verdict(device: DeviceStatus, now: float) -> Verdict:
         "quiet": _quiet_words(device, now),
         "bad": "needs attention",
     }
-    points = tuple(Point(f"it {problem.text}", "#events") for problem in found)
+    points = tuple(Point(f"it {problem.said(now)}", "#events") for problem in found)
     return Verdict(
         level={"sending": "good", "quiet": "starting", "bad": "attention"}[state],
         sentence=f"{safe_text(device.device_name)} {words[state]}.",
@@ -164,7 +164,7 @@ def events_table(exporters: ExporterStatus, now: float) -> Table:
         ),
         rows=[(event.first, event.last, event.count, event.text) for event in exporters.events],
         now=now,
-        empty="Nothing that needs attention.",
+        empty="Nothing has been noted since the start.",
     )
 
 

@@ -20,7 +20,7 @@ SESSION_COLUMNS = columns(
     ("Seconds", "For", "seconds"),
     ("AS", "AS", "text", "Of the router, by its OPEN message; below it the one that it talks to"),
     ("RouterID", "Router id"),
-    ("HoldTime", "Hold time", "text", "Proposed by the router, in seconds"),
+    ("HoldTime", "Hold time, s", "text", "Proposed by the router"),
     ("MessagesUp", "Messages up", "text", "From the router, by type"),
     ("MessagesDown", "Messages down", "text", "From the backend, by type"),
     ("BytesUp", "Bytes up", "bytes", "To the backend"),

@@ -18,6 +18,7 @@ from kproxy_tw.status import (
     UnregisteredStatus,
 )
 from kproxy_tw.web.devicestate import TONES, problems, state_of
+from kproxy_tw.web.health import failing
 from kproxy_tw.web.judgement import counted
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
@@ -80,7 +81,8 @@ def content(snapshot: Snapshot, choice: Choice) -> PageContent:
     """Everything that the page shows."""
     daemon = snapshot.daemon
     judged = verdict(snapshot)
-    found = stages(daemon.totals, daemon.lately, daemon.lately_seconds)
+    fails = any(check.name == "delivery" for check in failing(snapshot.checks))
+    found = stages(daemon.totals, daemon.lately, daemon.lately_seconds, delivery_fails=fails)
     return PageContent(
         template="kproxy.html",
         view=view(devices_table(snapshot.devices, daemon.now), choice),
@@ -204,8 +206,8 @@ def _device_row(device: DeviceStatus, now: float) -> Row:
     return (
         Cell(device.device_name, href=f"/devices/{device.device_id}", under=f"#{device.device_id}"),
         device.device_id,
-        Cell(state, tone=TONES[state], hint="; ".join(problem.text for problem in found)),
-        tuple(problem.text for problem in found),
+        Cell(state, tone=TONES[state], hint="; ".join(problem.said(now) for problem in found)),
+        tuple(problem.said(now) for problem in found),
         Cell(device.flow_types, under=_templates(templates, missing)),
         templates,
         missing,

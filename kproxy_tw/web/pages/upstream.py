@@ -9,6 +9,7 @@ from kproxy_tw.upstream.expiry import WARN_DAYS
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.snapshot import Snapshot
 from kproxy_tw.web.tables.table import Cell, Facts, Row, Table, Tone, columns, facts
+from kproxy_tw.web.text import si_number
 
 MOST_OFFSET_SECONDS = 60.0
 """The backend wants a clock that is right to within a minute."""
@@ -39,8 +40,8 @@ def _endpoints(daemon: DaemonStatus) -> Table:
             ("URL", "Address"),
             ("State", "State", "state"),
             ("LastStatus", "Last status", "text", "HTTP status of the last answer"),
-            ("LatencyMs", "Latency", "number", "Of the last answer, in milliseconds"),
-            ("RetryInMs", "Next try in", "number", "Milliseconds"),
+            ("LatencyMs", "Latency, ms", "number", "Of the last answer"),
+            ("RetryInMs", "Next try in, ms", "number"),
             ("CertificateExpires", "Certificate", "time", "Until when the server's certificate is valid"),
             ("LastError", "Last error"),
         ),
@@ -100,7 +101,7 @@ def _delivery(daemon: DaemonStatus) -> Facts:
         ),
         (spool.get("Messages", 0), "MessagesWaiting", "Messages waiting", "count"),
         (
-            Cell(spool.get("Bytes", 0), under=f"of {spool.get('MaxBytes', 0):,} B"),
+            Cell(spool.get("Bytes", 0), under=f"of {si_number(spool.get('MaxBytes', 0), 'B')}"),
             "BytesWaiting",
             "Bytes waiting",
             "bytes",

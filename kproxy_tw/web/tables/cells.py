@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from kproxy_tw.web.ratelines import rate_lines
 from kproxy_tw.web.sparkline import sparkline
 from kproxy_tw.web.tables.table import Cell, Column, Kind
-from kproxy_tw.web.text import duration, local_clock, percent, safe_text, si_number, utc_clock, utc_time
+from kproxy_tw.web.text import duration, local_clock, percent, ratio_text, safe_text, si_number, utc_clock, utc_time
 
 NOTHING = Markup('<span class="soft">-</span>')
 """Shown where there is no value."""
@@ -57,13 +57,9 @@ def time_ago(seconds: float, now: float) -> Markup:
     )
 
 
-_WHOLE_RATE = 100
-"""From here on a rate is shown without its fraction."""
-
-
 def ratio(value: float) -> Markup:
     """A sampling rate as ``1:n``; exactly when one points at it."""
-    exact, short = f"{value:.10g}", f"{value:.0f}" if value >= _WHOLE_RATE else f"{value:.4g}"
+    exact, short = f"{value:.10g}", ratio_text(value)
     if exact == short:
         return Markup('<span class="num">1:%s</span>') % (exact,)
     return Markup('<span class="num" title="1:%s">1:%s</span>') % (exact, short)

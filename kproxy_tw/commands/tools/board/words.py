@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from kproxy_tw.web.tables.table import Column
-from kproxy_tw.web.text import duration, local_clock, percent, safe_text, si_number
+from kproxy_tw.web.text import duration, local_clock, percent, ratio_text, safe_text, si_number
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARK_POINTS = 15
@@ -65,7 +65,7 @@ _SHOWN: Mapping[str, Callable[[Any, float], str]] = {
     "bytes": lambda value, _now: si_number(value, "B"),
     "bits": lambda value, _now: si_number(value, "bit/s"),
     "share": lambda value, _now: percent(value, 1),
-    "rate": lambda value, _now: f"1:{value:.10g}",
+    "rate": lambda value, _now: f"1:{ratio_text(value)}",
     "seconds": lambda value, _now: duration(value),
     "time": lambda value, _now: local_clock(seconds_of(value)),
     "ago": lambda value, now: duration(now - seconds_of(value)),
