@@ -16,6 +16,7 @@ from twisted.python.threadpool import ThreadPool
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.devices.device import Device
 from kproxy_tw.devices.events import Event
+from kproxy_tw.offload import ends_with_process
 from kproxy_tw.pipeline import Converted, DevicePipeline, Job, convert
 
 TICK_SECONDS = 1.0
@@ -51,6 +52,7 @@ class PipelineService(Service):
         self._submit = submit
         self._due: deque[tuple[float, DevicePipeline]] = deque()
         self._threads = ThreadPool(CONVERSION_THREADS, CONVERSION_THREADS, name="conversion")
+        ends_with_process(self._threads)
         self._turns = LoopingCall(self._turn)
         self._turns.clock = reactor
         self._running: set[Deferred[None]] = set()

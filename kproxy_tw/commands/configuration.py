@@ -38,9 +38,7 @@ MAX_PORT = 65535
 
 def kproxy_config(options: CommandOptions) -> KproxyConfig:
     """What ``kproxy`` needs to run. :raises ConfigError: something is missing or cannot work; names the flag."""
-    hosts = tuple(host.strip() for host in options["host"].split(",") if host.strip())
-    if not hosts:
-        raise ConfigError("host", "is empty; give an address of this machine, or all of them: -host=0.0.0.0")
+    hosts = _listened_hosts(options["host"])
     return KproxyConfig(
         credentials=Credentials(options["api_email"] or "", options["api_token"] or ""),
         endpoints=endpoints(options["region"] or "", options["api"], options["flow_url"]),
@@ -176,6 +174,19 @@ def _peers(text: str | None) -> tuple[Peer, ...]:
         return tuple(Peer(plain_address(host), port) for host, port in addresses)
     except MalformedInput as problem:
         raise ConfigError("state_peers", f"must name addresses: {problem}") from None
+
+
+def _listened_hosts(text: str) -> tuple[str, ...]:
+    """The addresses that ``-host`` names. :raises ConfigError: none, or one is no address."""
+    hosts = tuple(host.strip() for host in text.split(",") if host.strip())
+    if not hosts:
+        raise ConfigError("host", "is empty; give an address of this machine, or all of them: -host=0.0.0.0")
+    for host in hosts:
+        try:
+            plain_address(host)
+        except MalformedInput as problem:
+            raise ConfigError("host", f"{problem}; give one of this machine, or all: -host=0.0.0.0") from None
+    return hosts
 
 
 def _host_and_port(flag: str, text: str) -> tuple[str, int]:

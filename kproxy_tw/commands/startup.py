@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import socket
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -39,6 +40,7 @@ _LISTEN_HINTS = {
     errno.EACCES: "ports below 1024 need the capability CAP_NET_BIND_SERVICE, not root; with systemd:"
     " AmbientCapabilities=CAP_NET_BIND_SERVICE",
     errno.EADDRNOTAVAIL: "no interface of this machine has that address",
+    errno.EINVAL: "a link-local address needs its interface, as in fe80::1%eth0",
 }
 
 COLLECTION_THRESHOLDS = (10_000, 10, 100)
@@ -105,6 +107,8 @@ def explanation(problem: Exception) -> str:
     if isinstance(problem, CannotListenError):
         reason = getattr(problem.socketError, "strerror", None) or str(problem.socketError)
         hint = _LISTEN_HINTS.get(getattr(problem.socketError, "errno", 0), "is another instance running?")
+        if isinstance(problem.socketError, socket.gaierror):
+            hint = "give an address of this machine, such as 127.0.0.1"
         return f"cannot listen on {shown_address(problem.interface or '*', problem.port or 0)}: {reason}; {hint}"
     if isinstance(problem, KproxyError | OSError):
         return str(problem)

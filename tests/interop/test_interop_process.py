@@ -73,25 +73,48 @@ def test_sigterm_drains_and_exits_with_0(tmp_path: Path) -> None:
     assert CREDENTIALS["KENTIK_API_TOKEN"] not in (tmp_path / "kproxy.log").read_text()
 
 
+def failed_start(directory: Path, *flags: str) -> tuple[int, str]:
+    """Exit status and standard error of a kproxy that cannot start; its backend is away."""
+    command = [str(Path(sys.executable).parent / "kproxy"), "-api=http://127.0.0.1:9/api/internal", *flags]
+    ended = subprocess.run(
+        [*command, f"-state_dir={directory / 'state2'}"],
+        env=os.environ | CREDENTIALS,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
 def test_a_second_instance_says_so_and_exits_with_1(tmp_path: Path) -> None:
     """The port is in use: one line on stderr, exit status 1, and the first instance goes on."""
     flow_port = free_port_pair()
     with collector(tmp_path) as collector_port, kproxy(tmp_path, flow_port, collector_port) as first:
         first.wait_until_ready(flow_port + 1)
-        command = [str(Path(sys.executable).parent / "kproxy"), "-host=127.0.0.1", f"-port={flow_port}"]
-        second = subprocess.run(
-            [*command, f"-api=http://127.0.0.1:{collector_port}/api/internal", f"-state_dir={tmp_path / 'state2'}"],
-            env=os.environ | CREDENTIALS,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert second.returncode == 1
-        (line,) = second.stderr.splitlines()
+        status, said = failed_start(tmp_path, "-host=127.0.0.1", f"-port={flow_port}")
+        assert status == 1
+        (line,) = said.splitlines()
         assert "cannot listen on" in line
         assert get(flow_port + 1, "/healthz")[0] == 200
+
+
+def test_another_collector_has_the_port(tmp_path: Path) -> None:
+    """The health port is free, and only the flow's is not: it ends as well, although its threads run by then."""
+    flow_port = free_port_pair()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", flow_port))
+        status, line = failed_start(tmp_path, "-host=127.0.0.1", f"-port={flow_port}")
+    place = f"127.0.0.1:{flow_port}"
+    assert line == f"kproxy: cannot listen on {place}: Address already in use; is another instance running?\n"
+    assert status == 1
+
+
+def test_a_host_that_is_no_address(tmp_path: Path) -> None:
+    """Bad configuration, with a line that names the flag."""
+    said = "kproxy: -host: 'router' is no IP address; give one of this machine, or all: -host=0.0.0.0\n"
+    assert failed_start(tmp_path, f"-port={free_port_pair()}", "-host=127.0.0.1,router") == (78, said)
 
 
 @pytest.mark.parametrize("command", [("twistd", "-n", "kproxy"), ("twistd", "kproxy", "-n")])

@@ -29,6 +29,7 @@ from kproxy_tw.deliver.spool.record import SpoolRecord
 from kproxy_tw.deliver.spool.segment import Place
 from kproxy_tw.deliver.spool.store import Spool, Stored
 from kproxy_tw.deliver.spool.tally import Books, Tally
+from kproxy_tw.offload import ends_with_process
 from kproxy_tw.status import Check
 
 COMMIT_SECONDS = 0.5
@@ -81,6 +82,7 @@ class SpoolService(Service):
         self._written = Books(0, 0)
         self._custody = Custody()
         self._thread = ThreadPool(1, 1, "spool")
+        ends_with_process(self._thread)
         self._turns = LoopingCall(self._begin, COMMIT_SECONDS / 2)
         self._in_thread: Callable[[Callable[[], Any]], Deferred[Any]] = partial(
             deferToThreadPool, reactor, self._thread
