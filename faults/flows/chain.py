@@ -40,6 +40,9 @@ START_SECONDS = 120.0
 """Of a daemon on a machine where others do faults, too."""
 
 WATCH_SECONDS = 0.2
+CALM_SECONDS = 2.0
+"""Without a datagram, for more than a tick: then all that was sent is in the books."""
+
 CREDENTIALS = {"KENTIK_API_EMAIL": "faults@example.com", "KENTIK_API_TOKEN": "canary-faults"}
 
 SOCKET_SHIM = """
@@ -308,10 +311,16 @@ class Chain:
         before = self._forwarded()
         for exporter in self.exporters:
             exporter.send()
+        received, since = -1, 0.0
 
         def over() -> bool:
+            nonlocal received, since
             books = self.status()["Totals"]
-            return books["RecordsInFlight"] == books["MessagesInFlight"] == 0 and self._forwarded() > before
+            if books["DatagramsReceived"] != received:
+                received, since = books["DatagramsReceived"], time.monotonic()
+            waiting = books["RecordsInFlight"] or books["MessagesInFlight"] or books["RecordsForwarded"] <= before
+            # One exporter's may be through while another's are in the socket's buffer yet.
+            return not waiting and time.monotonic() - since > CALM_SECONDS
 
         try:
             return self.wait(over, "flow does not arrive, or something still waits", seconds)
