@@ -8,13 +8,18 @@ child into a daemon, and ends with what the daemon reports through a pipe.
 from __future__ import annotations
 
 import os
+import select
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from kproxy_tw.commands.exits import Exit
 
 #: Longest report; it fits into a pipe in one piece.
 MAX_REPORT = 1024
+
+#: The shell's process waits for no longer until a daemon that did not start has cleaned up.
+CLEAN_UP_SECONDS = 10.0
 
 
 class StartReport:
@@ -24,26 +29,27 @@ class StartReport:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor: int | None = descriptor
+        self._descriptor = descriptor
+        self._told = False
 
     def started(self) -> None:
         """Let the shell's process end with status 0."""
-        self._send(Exit.OK, "")
+        if self._tell(Exit.OK, ""):
+            os.close(self._descriptor)
 
     def failed(self, status: int, line: str) -> None:
-        """Let the shell's process write ``line`` to stderr and end with ``status``."""
-        self._send(status, line)
+        """Let the shell's process write ``line`` to stderr, and end with ``status`` once this process is gone."""
+        self._tell(status, line)
 
-    def _send(self, status: int, line: str) -> None:
-        if self._descriptor is None:
-            return
-        descriptor, self._descriptor = self._descriptor, None
-        try:
-            os.write(descriptor, f"{status:d} {line}".encode(errors="replace")[:MAX_REPORT])
-        except BrokenPipeError:
-            pass  # nobody waits any more; the daemon runs all the same
-        finally:
-            os.close(descriptor)
+    def _tell(self, status: int, line: str) -> bool:
+        """:return: whether this is the first report."""
+        if self._told:
+            return False
+        self._told = True
+        # Where nobody waits any more, the daemon runs all the same.
+        with suppress(BrokenPipeError):
+            os.write(self._descriptor, f"{status:d} {line}".encode(errors="replace")[:MAX_REPORT])
+        return True
 
 
 def leave_shell_behind() -> StartReport:
@@ -66,5 +72,7 @@ def _end_as_reported(descriptor: int) -> NoReturn:
     status, _, line = os.read(descriptor, MAX_REPORT).decode(errors="replace").partition(" ")
     if line:
         os.write(2, f"{line}\n".encode(errors="replace"))
+        # Nothing else is written: the pipe can be read when it ends, with the daemon and its pid file.
+        select.select([descriptor], [], [], CLEAN_UP_SECONDS)
     # Nothing reported: the child ended by itself and has said why.
     os._exit(int(status or Exit.FAILED))
