@@ -44,6 +44,9 @@ class RecordLayout(Protocol):
 class ProxyStatus(Protocol):
     """What the health port asks of the proxy. Every call is cheap and does no I/O."""
 
+    def now(self) -> float:
+        """Seconds since 1970."""
+
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
 

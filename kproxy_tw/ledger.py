@@ -182,9 +182,8 @@ class Ledger:
     def total(cls, ledgers: Iterable[Ledger]) -> Ledger:
         """The sum of ``ledgers``; counter by counter, for a thousand of them are added up every second."""
         parts = list(ledgers)
-        sums = {name: sum([getattr(part, name) for part in parts]) for name in _NUMBERS}
         return cls(
-            **sums,
+            *(sum(column) for column in zip(*map(_numbers, parts), strict=True)),
             records_dropped=_added(RECORD_DROP_REASONS, [part.records_dropped for part in parts]),
             datagrams_dropped=_added(DATAGRAM_DROP_REASONS, [part.datagrams_dropped for part in parts]),
             messages_dropped=_added(MESSAGE_DROP_REASONS, [part.messages_dropped for part in parts]),
@@ -219,8 +218,9 @@ _NUMBERS = tuple(field.name for field in attrs.fields(Ledger) if field.name not 
 _counters, _numbers = attrgetter(*_COUNTERS), attrgetter(*_NUMBERS)
 
 
-def _added(reasons: Iterable[str], counters: list[Counter[str]]) -> Counter[str]:
-    return Counter({reason: sum([counter[reason] for counter in counters]) for reason in reasons})
+def _added(reasons: Iterable[str], counters: Iterable[Counter[str]]) -> Counter[str]:
+    some = [counter for counter in counters if any(counter.values())]  # as a rule few have anything to tell
+    return Counter({reason: sum([counter[reason] for counter in some]) for reason in reasons})
 
 
 class RetiredLedgers:

@@ -151,6 +151,10 @@ class Overview:
     bounded: Callable[[], Sequence[LimitStatus]] = tuple
     trend: Trend = attrs.Factory(Trend)
 
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.wall()
+
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         listeners = tuple(self.listening.status())

@@ -38,6 +38,10 @@ class FixedStatus:
     check_list: Sequence[Check] = ()
     limit_list: Sequence[LimitStatus] = ()
 
+    def now(self) -> float:
+        """The moment of the given status."""
+        return self.daemon_status.now
+
     def daemon(self) -> DaemonStatus:
         """The process as a whole."""
         return attrs.evolve(self.daemon_status, totals=self.daemon_status.totals.copy())

@@ -50,7 +50,7 @@ class KproxyAnswers:
 
     def health(self, checks: Sequence[Check]) -> Document:
         """See ``OwnAnswers``."""
-        return documents.health(checks, self._status.daemon().now)
+        return documents.health(checks, self._status.now())
 
     def status(self, *, pretty: bool) -> Deferred[bytes]:
         """The process as a whole."""
