@@ -217,7 +217,7 @@ def report() -> Iterator[str]:
     yield f"{DEVICES} devices; ms of processor time, median and most"
     yield f"{'first page':<28}{np.median(costs):>8.1f}{costs.max():>8.1f}   {found['size'] / 1000:.0f} kB"
     yield f"{'its live parts':<28}{np.median(events):>8.1f}{events.max():>8.1f}"
-    yield f"a timer of {1000 * TIMER_SECONDS:.0f} ms is late by, in ms: median, 99 %, most by our doing, most by the clock"
+    yield f"a timer of {1000 * TIMER_SECONDS:.0f} ms is late by, in ms: median, 99 %, most; by the clock, most"
     for label, seconds in found["late"].items():
         clock, own = 1000 * np.asarray(seconds).T
         columns = np.median(own), np.percentile(own, 99), own.max(), clock.max()

@@ -182,8 +182,9 @@ class Ledger:
     def total(cls, ledgers: Iterable[Ledger]) -> Ledger:
         """The sum of ``ledgers``; counter by counter, for a thousand of them are added up every second."""
         parts = list(ledgers)
+        sums = map(sum, zip(*map(_numbers, parts), strict=True))
         return cls(
-            *(sum(column) for column in zip(*map(_numbers, parts), strict=True)),
+            **dict(zip(_NUMBERS, sums, strict=False)),
             records_dropped=_added(RECORD_DROP_REASONS, [part.records_dropped for part in parts]),
             datagrams_dropped=_added(DATAGRAM_DROP_REASONS, [part.datagrams_dropped for part in parts]),
             messages_dropped=_added(MESSAGE_DROP_REASONS, [part.messages_dropped for part in parts]),
@@ -307,3 +308,19 @@ class Trend:
     def forwarded(self) -> list[int]:
         """Readings of the records forwarded, the oldest first."""
         return [ledger.records_forwarded for _at, ledger in self._readings]
+
+
+class Pace:
+    """How fast a counter rises between two readings, and the fastest that it ever did, both per second."""
+
+    def __init__(self) -> None:
+        self.latest = 0.0
+        self.most = 0.0
+        self._before: tuple[float, int] | None = None
+
+    def sample(self, now: float, value: int) -> None:
+        """Take a reading, every ``SAMPLE_SECONDS``. ``now``: monotonic seconds."""
+        if self._before is not None and now > self._before[0]:
+            self.latest = (value - self._before[1]) / (now - self._before[0])
+            self.most = max(self.most, self.latest)
+        self._before = now, value

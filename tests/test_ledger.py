@@ -16,6 +16,7 @@ from kproxy_tw.ledger import (
     SAMPLE_SECONDS,
     History,
     Ledger,
+    Pace,
     RetiredLedgers,
 )
 
@@ -177,3 +178,16 @@ def test_a_young_history_differs_from_zero() -> None:
     history = History()
     history.sample(7)
     assert history.difference(10, 60) == 10
+
+
+def test_the_pace_of_a_counter_and_the_fastest_so_far() -> None:
+    """2000 in the first 5 s, 100 in the next; the first reading has nothing to compare with."""
+    pace = Pace()
+    pace.sample(100.0, 7)
+    assert (pace.latest, pace.most) == (0.0, 0.0)
+    pace.sample(105.0, 2007)
+    assert (pace.latest, pace.most) == (400.0, 400.0)
+    pace.sample(110.0, 2107)
+    assert (pace.latest, pace.most) == (20.0, 400.0)
+    pace.sample(110.0, 9999)
+    assert (pace.latest, pace.most) == (20.0, 400.0)
