@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, TapStatus, UnregisteredStatus
 
 
@@ -47,8 +48,11 @@ class ProxyStatus(Protocol):
     def now(self) -> float:
         """Seconds since 1970."""
 
-    def daemon(self) -> DaemonStatus:
-        """The process as a whole."""
+    def ledgers(self) -> Sequence[Ledger]:
+        """The books of every device, and those that belong to none: what adds up to the totals."""
+
+    def daemon(self, totals: Ledger) -> DaemonStatus:
+        """The process as a whole. :param totals: the sum of :meth:`ledgers`."""
 
     def devices(self) -> Iterator[DeviceStatus]:
         """Registered devices that have sent something since the start; each is looked at when it is asked for."""

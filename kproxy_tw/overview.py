@@ -157,10 +157,14 @@ class Overview:
         """Seconds since 1970."""
         return self.wall()
 
-    def daemon(self) -> DaemonStatus:
-        """The process as a whole."""
+    def ledgers(self) -> Sequence[Ledger]:
+        """The books of every device, and those that belong to none: what adds up to the totals."""
+        return [self.inherited, *self.intake.ledgers()]
+
+    def daemon(self, totals: Ledger) -> DaemonStatus:
+        """The process as a whole. :param totals: the sum of :meth:`ledgers`."""
         listeners = tuple(self.listening.status())
-        totals = self._totals(listeners)
+        totals = attrs.evolve(totals, kernel_drops=_kernel_drops(listeners))
         seconds, lately = self.trend.lately(self.clock.seconds(), totals, MINUTE)
         return DaemonStatus(
             instance_id=self.instance_id,
@@ -200,7 +204,8 @@ class Overview:
     def sample(self) -> None:
         """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
         self.bounded()
-        now, totals = self.clock.seconds(), self._totals(self.listening.status())
+        now, totals = self.clock.seconds(), Ledger.total(self.ledgers())
+        totals.kernel_drops = _kernel_drops(self.listening.status())
         self.trend.sample(now, totals)
         self.pace.sample(now, totals.records_received - self.inherited.records_received)
 
@@ -257,12 +262,6 @@ class Overview:
             certificate_expires=self.certificates().get(urlsplit(endpoint.url).hostname or ""),
         )
 
-    def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
-        totals = Ledger.total(self.intake.ledgers())
-        totals.add(self.inherited)
-        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
-        return totals
-
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger
         return DeviceStatus(
@@ -291,6 +290,10 @@ class Overview:
             recent=intake.recent.status(ledger, intake.received, self.wall()),
             enabled=pipeline.device.enabled,
         )
+
+
+def _kernel_drops(listeners: Sequence[ListenerStatus]) -> int:
+    return sum(listener.kernel_drops for listener in listeners)
 
 
 def _flow_rate(pace: Pace) -> LimitStatus:

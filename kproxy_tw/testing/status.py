@@ -42,9 +42,13 @@ class FixedStatus:
         """The moment of the given status."""
         return self.daemon_status.now
 
-    def daemon(self) -> DaemonStatus:
-        """The process as a whole."""
-        return attrs.evolve(self.daemon_status, totals=self.daemon_status.totals.copy())
+    def ledgers(self) -> Sequence[Ledger]:
+        """The given status's totals."""
+        return [self.daemon_status.totals]
+
+    def daemon(self, totals: Ledger) -> DaemonStatus:
+        """The given status with these totals."""
+        return attrs.evolve(self.daemon_status, totals=totals)
 
     def devices(self) -> Iterator[DeviceStatus]:
         """The given devices."""
