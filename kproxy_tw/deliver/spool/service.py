@@ -217,19 +217,21 @@ class SpoolService(Service):
             return
         self._tell(lost)
         self._tell(self._custody.done(errand, places))
-        await self._write_tally(synchronize=bool(records))
+        written = await self._write_tally(synchronize=bool(records))
         if self._spool.refusals > refusals:
             self._failed("what has become of messages")
+        elif written:
+            self._problem = ""
 
-    async def _write_tally(self, *, synchronize: bool) -> None:
-        """:param synchronize: see ``TallyFile.write``."""
+    async def _write_tally(self, *, synchronize: bool) -> bool:
+        """:param synchronize: see ``TallyFile.write``. :returns: whether it is written."""
         tally = Tally.of(self._instance, self._wall(), self._written, self._status.flows)
         try:
             await self._in_thread(partial(self._spool.tallies.write, tally, synchronize=synchronize))
         except OSError as problem:
             self._failed(f"the tally: {problem.strerror or problem}")
-        else:
-            self._problem = ""
+            return False
+        return True
 
     async def _take_stock(self) -> None:
         """A segment at a time, so that what comes in is written in between."""
