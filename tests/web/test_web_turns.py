@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.web.test.requesthelper import DummyRequest
 
+from pytest_twisted import ensureDeferred
+
+from kproxy_tw.logbook import LogBook
+from kproxy_tw.status import DeviceStatus
+from kproxy_tw.testing.status import FixedStatus, sample_daemon, sample_device
 from kproxy_tw.web.page import PageContent
+from kproxy_tw.web.pages.source import KproxyPages
 from kproxy_tw.web.pagesite import PageRun, PageSite
 from kproxy_tw.web.render import Renderer
 from kproxy_tw.web.tables.table import Table, columns
@@ -89,3 +97,23 @@ def test_csv_comes_ready_from_the_thread() -> None:
     assert answers == [b"Name\r\na\r\nb\r\n"]
     disposition = request.responseHeaders.getRawHeaders("content-disposition")
     assert disposition == ['attachment; filename="things.csv"']
+
+
+@ensureDeferred
+async def test_the_thread_lets_go_of_what_it_was_given() -> None:
+    """A thousand devices are 15,000 objects; the reactor does not stop to take them apart."""
+    from twisted.internet import reactor
+
+    gone: list[int] = []
+
+    class Watched(FixedStatus):
+        def devices(self) -> Iterator[DeviceStatus]:
+            for device in super().devices():
+                weakref.finalize(device, lambda: gone.append(get_ident()))
+                yield device
+
+    status = Watched(daemon_status=sample_daemon(), device_list=[sample_device(), sample_device(device_id=8)])
+    pages = KproxyPages(status, reactor, LogBook("info"), "token")
+    assert await pages.in_turn(lambda now: len(now.devices)) == 2
+    assert len(gone) == 2
+    assert get_ident() not in gone
