@@ -90,7 +90,8 @@ def busy_proxy(directory: Path, reactor: Any) -> KproxyAssembly:
             device.pipeline.ledger.forward(device.pipeline.pending.count)
             device.pipeline.pending.take()
         proxy.intake.sample_histories()
-        proxy.overview.sample()
+        for _step in proxy.overview.sampling():
+            pass
     return proxy
 
 

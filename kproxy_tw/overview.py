@@ -15,7 +15,7 @@ from kproxy_tw.devices.exporter_status import hold_exporters
 from kproxy_tw.devices.sflow_status import hold_sflow
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.intake import Intake
-from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger, Pace, Trend
+from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger, Pace, Trend, adding
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.accuracy import WINDOW_SECONDS
 from kproxy_tw.snmp.shown import DeviceSnmp
@@ -201,11 +201,13 @@ class Overview:
         """What may not grow without end, and what comes in."""
         return [_flow_rate(self.pace), *self.bounded()]
 
-    def sample(self) -> None:
-        """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
+    def sampling(self) -> Iterator[None]:
+        """Take a reading of the totals, in short steps; every ``ledger.SAMPLE_SECONDS``."""
         self.bounded()
-        now, totals = self.clock.seconds(), Ledger.total(self.ledgers())
+        yield
+        totals = yield from adding(self.ledgers())
         totals.kernel_drops = _kernel_drops(self.listening.status())
+        now = self.clock.seconds()
         self.trend.sample(now, totals)
         self.pace.sample(now, totals.records_received - self.inherited.records_received)
 

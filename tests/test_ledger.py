@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kproxy_tw.ledger import (
     DATAGRAM_DROP_REASONS,
+    LEDGERS,
     MESSAGE_DROP_REASONS,
     RECORD_DROP_REASONS,
     SAMPLE_SECONDS,
@@ -18,6 +19,7 @@ from kproxy_tw.ledger import (
     Ledger,
     Pace,
     RetiredLedgers,
+    adding,
 )
 
 
@@ -191,3 +193,25 @@ def test_the_pace_of_a_counter_and_the_fastest_so_far() -> None:
     assert (pace.latest, pace.most) == (20.0, 400.0)
     pace.sample(110.0, 9999)
     assert (pace.latest, pace.most) == (20.0, 400.0)
+
+
+@pytest.mark.parametrize("number", [0, 1, LEDGERS, 2 * LEDGERS + 1])
+def test_many_ledgers_are_added_up_in_short_steps(number: int) -> None:
+    """The sum is that of all at once."""
+    ledgers = [Ledger() for _ in range(number)]
+    for place, ledger in enumerate(ledgers):
+        ledger.receive(place + 3)
+        ledger.drop("malformed", 2)
+        ledger.drop_datagram("shed")
+    steps, turns = adding(ledgers), 0
+    try:
+        while True:
+            next(steps)
+            turns += 1
+    except StopIteration as done:
+        total = done.value
+    assert turns == -(-number // LEDGERS)
+    assert total.records_received == number * (number - 1) // 2 + 3 * number
+    assert total.records_dropped == Counter({"malformed": 2 * number})
+    assert total.datagrams_dropped == Counter({"shed": number})
+    assert total.balanced()

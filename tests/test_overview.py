@@ -54,10 +54,10 @@ def test_limits_begin_with_the_flows_per_second_and_their_peak() -> None:
         for ledger, number in zip(books.devices, records, strict=True):
             ledger.receive(number)
         clock.advance(SAMPLE_SECONDS)
-        seen.sample()
+        list(seen.sampling())
         return seen.limits()[0]
 
-    seen.sample()
+    list(seen.sampling())
     assert (seen.limits()[0].current, seen.limits()[0].peak) == (0.0, 0.0)
     assert after(4000, 1000).current == 1000.0
     inherited.inherit(3, 1_000_000)

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 
 import attrs
 
-from kproxy_tw.ledger import Ledger
+from kproxy_tw.ledger import adding
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, UnregisteredStatus
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 0.001
 """After so long the reactor gets its turn."""
-
-LEDGERS = 100
-"""Ledgers that are added up at a time, in half a millisecond."""
 
 T = TypeVar("T")
 
@@ -84,10 +81,7 @@ async def _in_slices(steps: Steps[T], reactor: Any) -> tuple[T, float]:
 
 
 def _daemon(status: ProxyStatus) -> Steps[DaemonStatus]:
-    ledgers, totals = status.ledgers(), Ledger()
-    for first in range(0, len(ledgers), LEDGERS):
-        totals.add(Ledger.total(ledgers[first : first + LEDGERS]))
-        yield
+    totals = yield from adding(status.ledgers())
     return status.daemon(totals)
 
 
