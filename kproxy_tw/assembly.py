@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.internet import TimerService
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -206,7 +207,10 @@ class KproxyAssembly:
             reloaded["the sampling rates"] = self.rate_file.reload
         ReloadOnHangup(reactor=self._reactor, parts=reloaded).setServiceParent(root)
         TimerService(SAMPLE_SECONDS, self.intake.sample_histories).setServiceParent(root)
-        TimerService(SAMPLE_SECONDS, self.overview.sample).setServiceParent(root)
+        one_step = Cooperator(terminationPredicateFactory=lambda: lambda: True)  # at each of the reactor's turns
+        TimerService(SAMPLE_SECONDS, lambda: one_step.cooperate(self.overview.sampling()).whenDone()).setServiceParent(
+            root
+        )
         steps = ClockSteps(time.time, self._reactor.seconds, partial(self.log.warn, CLOCK_SET))
         TimerService(LOOK_AT_CLOCK_SECONDS, steps.look).setServiceParent(root)
         if self._config.exit_when_silent:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.flowbatch import FlowBatch
+from kproxy_tw.ledger import Ledger
 from kproxy_tw.status import Check, DaemonStatus, DeviceStatus, LimitStatus, TapStatus, UnregisteredStatus
 
 
@@ -44,8 +45,14 @@ class RecordLayout(Protocol):
 class ProxyStatus(Protocol):
     """What the health port asks of the proxy. Every call is cheap and does no I/O."""
 
-    def daemon(self) -> DaemonStatus:
-        """The process as a whole."""
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def ledgers(self) -> Sequence[Ledger]:
+        """The books of every device, and those that belong to none: what adds up to the totals."""
+
+    def daemon(self, totals: Ledger) -> DaemonStatus:
+        """The process as a whole. :param totals: the sum of :meth:`ledgers`."""
 
     def devices(self) -> Iterator[DeviceStatus]:
         """Registered devices that have sent something since the start; each is looked at when it is asked for."""

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from operator import attrgetter
 
 import attrs
@@ -182,9 +182,9 @@ class Ledger:
     def total(cls, ledgers: Iterable[Ledger]) -> Ledger:
         """The sum of ``ledgers``; counter by counter, for a thousand of them are added up every second."""
         parts = list(ledgers)
-        sums = {name: sum([getattr(part, name) for part in parts]) for name in _NUMBERS}
+        sums = map(sum, zip(*map(_numbers, parts), strict=True))
         return cls(
-            **sums,
+            **dict(zip(_NUMBERS, sums, strict=False)),
             records_dropped=_added(RECORD_DROP_REASONS, [part.records_dropped for part in parts]),
             datagrams_dropped=_added(DATAGRAM_DROP_REASONS, [part.datagrams_dropped for part in parts]),
             messages_dropped=_added(MESSAGE_DROP_REASONS, [part.messages_dropped for part in parts]),
@@ -219,8 +219,22 @@ _NUMBERS = tuple(field.name for field in attrs.fields(Ledger) if field.name not 
 _counters, _numbers = attrgetter(*_COUNTERS), attrgetter(*_NUMBERS)
 
 
-def _added(reasons: Iterable[str], counters: list[Counter[str]]) -> Counter[str]:
-    return Counter({reason: sum([counter[reason] for counter in counters]) for reason in reasons})
+def _added(reasons: Iterable[str], counters: Iterable[Counter[str]]) -> Counter[str]:
+    some = [counter for counter in counters if any(counter.values())]  # as a rule few have anything to tell
+    return Counter({reason: sum([counter[reason] for counter in some]) for reason in reasons})
+
+
+LEDGERS = 100
+"""Ledgers that are added up at a time, in half a millisecond."""
+
+
+def adding(ledgers: Sequence[Ledger]) -> Generator[None, None, Ledger]:
+    """Add up many ledgers in short steps; the last one returns the sum."""
+    sum_so_far = Ledger()
+    for first in range(0, len(ledgers), LEDGERS):
+        sum_so_far.add(Ledger.total(ledgers[first : first + LEDGERS]))
+        yield
+    return sum_so_far
 
 
 class RetiredLedgers:
@@ -307,3 +321,19 @@ class Trend:
     def forwarded(self) -> list[int]:
         """Readings of the records forwarded, the oldest first."""
         return [ledger.records_forwarded for _at, ledger in self._readings]
+
+
+class Pace:
+    """How fast a counter rises between two readings, and the fastest that it ever did, both per second."""
+
+    def __init__(self) -> None:
+        self.latest = 0.0
+        self.most = 0.0
+        self._before: tuple[float, int] | None = None
+
+    def sample(self, now: float, value: int) -> None:
+        """Take a reading, every ``SAMPLE_SECONDS``. ``now``: monotonic seconds."""
+        if self._before is not None and now > self._before[0]:
+            self.latest = (value - self._before[1]) / (now - self._before[0])
+            self.most = max(self.most, self.latest)
+        self._before = now, value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from kproxy_tw.devices.exporter_status import hold_exporters
 from kproxy_tw.devices.sflow_status import hold_sflow
 from kproxy_tw.devices.sources import Sources
 from kproxy_tw.intake import Intake
-from kproxy_tw.ledger import Ledger, Trend
+from kproxy_tw.ledger import SAMPLE_SECONDS, Ledger, Pace, Trend, adding
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.accuracy import WINDOW_SECONDS
 from kproxy_tw.snmp.shown import DeviceSnmp
@@ -122,7 +123,7 @@ class Overview:
     :ivar latencies: how long the backend's hosts take to answer.
     :ivar settings: see ``DaemonStatus``.
     :ivar bounded: looks at what must not grow without end.
-    :ivar trend: readings of the totals.
+    :ivar trend: readings of the totals; ``pace``: of the flows that came.
     """
 
     instance_id: str
@@ -150,11 +151,20 @@ class Overview:
     settings: tuple[SettingStatus, ...] = ()
     bounded: Callable[[], Sequence[LimitStatus]] = tuple
     trend: Trend = attrs.Factory(Trend)
+    pace: Pace = attrs.Factory(Pace)
 
-    def daemon(self) -> DaemonStatus:
-        """The process as a whole."""
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.wall()
+
+    def ledgers(self) -> Sequence[Ledger]:
+        """The books of every device, and those that belong to none: what adds up to the totals."""
+        return [self.inherited, *self.intake.ledgers()]
+
+    def daemon(self, totals: Ledger) -> DaemonStatus:
+        """The process as a whole. :param totals: the sum of :meth:`ledgers`."""
         listeners = tuple(self.listening.status())
-        totals = self._totals(listeners)
+        totals = attrs.evolve(totals, kernel_drops=_kernel_drops(listeners))
         seconds, lately = self.trend.lately(self.clock.seconds(), totals, MINUTE)
         return DaemonStatus(
             instance_id=self.instance_id,
@@ -188,13 +198,18 @@ class Overview:
         return map(self._device, tuple(self.intake.devices.values()))
 
     def limits(self) -> Sequence[LimitStatus]:
-        """What may not grow without end."""
-        return self.bounded()
+        """What may not grow without end, and what comes in."""
+        return [_flow_rate(self.pace), *self.bounded()]
 
-    def sample(self) -> None:
-        """Take a reading of the totals; every ``ledger.SAMPLE_SECONDS``."""
+    def sampling(self) -> Iterator[None]:
+        """Take a reading of the totals, in short steps; every ``ledger.SAMPLE_SECONDS``."""
         self.bounded()
-        self.trend.sample(self.clock.seconds(), self._totals(self.listening.status()))
+        yield
+        totals = yield from adding(self.ledgers())
+        totals.kernel_drops = _kernel_drops(self.listening.status())
+        now = self.clock.seconds()
+        self.trend.sample(now, totals)
+        self.pace.sample(now, totals.records_received - self.inherited.records_received)
 
     def hold(self, device_id: int) -> Callable[[], DeviceStatus] | None:
         """What makes the whole status of one of :meth:`devices`; ``None`` when it has not sent anything."""
@@ -249,12 +264,6 @@ class Overview:
             certificate_expires=self.certificates().get(urlsplit(endpoint.url).hostname or ""),
         )
 
-    def _totals(self, listeners: Sequence[ListenerStatus]) -> Ledger:
-        totals = Ledger.total(self.intake.ledgers())
-        totals.add(self.inherited)
-        totals.kernel_drops = sum(listener.kernel_drops for listener in listeners)
-        return totals
-
     def _device(self, intake: DeviceIntake) -> DeviceStatus:
         pipeline, ledger = intake.pipeline, intake.pipeline.ledger
         return DeviceStatus(
@@ -283,6 +292,20 @@ class Overview:
             recent=intake.recent.status(ledger, intake.received, self.wall()),
             enabled=pipeline.device.enabled,
         )
+
+
+def _kernel_drops(listeners: Sequence[ListenerStatus]) -> int:
+    return sum(listener.kernel_drops for listener in listeners)
+
+
+def _flow_rate(pace: Pace) -> LimitStatus:
+    return LimitStatus(
+        name="Flows per second",
+        current=round(pace.latest, 1),
+        limit=math.inf,
+        peak=round(pace.most, 1),
+        hint=f"that came in, over {SAMPLE_SECONDS} seconds each; what may be sent on is each device's own",
+    )
 
 
 def _cap(pipeline: DevicePipeline, now: float) -> CapStatus:

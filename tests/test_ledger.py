@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from kproxy_tw.ledger import (
     DATAGRAM_DROP_REASONS,
+    LEDGERS,
     MESSAGE_DROP_REASONS,
     RECORD_DROP_REASONS,
     SAMPLE_SECONDS,
     History,
     Ledger,
+    Pace,
     RetiredLedgers,
+    adding,
 )
 
 
@@ -177,3 +180,38 @@ def test_a_young_history_differs_from_zero() -> None:
     history = History()
     history.sample(7)
     assert history.difference(10, 60) == 10
+
+
+def test_the_pace_of_a_counter_and_the_fastest_so_far() -> None:
+    """2000 in the first 5 s, 100 in the next; the first reading has nothing to compare with."""
+    pace = Pace()
+    pace.sample(100.0, 7)
+    assert (pace.latest, pace.most) == (0.0, 0.0)
+    pace.sample(105.0, 2007)
+    assert (pace.latest, pace.most) == (400.0, 400.0)
+    pace.sample(110.0, 2107)
+    assert (pace.latest, pace.most) == (20.0, 400.0)
+    pace.sample(110.0, 9999)
+    assert (pace.latest, pace.most) == (20.0, 400.0)
+
+
+@pytest.mark.parametrize("number", [0, 1, LEDGERS, 2 * LEDGERS + 1])
+def test_many_ledgers_are_added_up_in_short_steps(number: int) -> None:
+    """The sum is that of all at once."""
+    ledgers = [Ledger() for _ in range(number)]
+    for place, ledger in enumerate(ledgers):
+        ledger.receive(place + 3)
+        ledger.drop("malformed", 2)
+        ledger.drop_datagram("shed")
+    steps, turns = adding(ledgers), 0
+    try:
+        while True:
+            next(steps)
+            turns += 1
+    except StopIteration as done:
+        total = done.value
+    assert turns == -(-number // LEDGERS)
+    assert total.records_received == number * (number - 1) // 2 + 3 * number
+    assert total.records_dropped == Counter({"malformed": 2 * number})
+    assert total.datagrams_dropped == Counter({"shed": number})
+    assert total.balanced()

@@ -38,9 +38,17 @@ class FixedStatus:
     check_list: Sequence[Check] = ()
     limit_list: Sequence[LimitStatus] = ()
 
-    def daemon(self) -> DaemonStatus:
-        """The process as a whole."""
-        return attrs.evolve(self.daemon_status, totals=self.daemon_status.totals.copy())
+    def now(self) -> float:
+        """The moment of the given status."""
+        return self.daemon_status.now
+
+    def ledgers(self) -> Sequence[Ledger]:
+        """The given status's totals."""
+        return [self.daemon_status.totals]
+
+    def daemon(self, totals: Ledger) -> DaemonStatus:
+        """The given status with these totals."""
+        return attrs.evolve(self.daemon_status, totals=totals)
 
     def devices(self) -> Iterator[DeviceStatus]:
         """The given devices."""

@@ -48,11 +48,10 @@ class CertificateExpiry:
         if not self._not_after:
             return Check(name="certificates", status="ok", detail="none is in use yet")
         name, not_after = min(self._not_after.items(), key=lambda item: item[1])
-        days = self._days(not_after)
-        status = "ok" if days > 0 else "failing"
-        return Check(
-            name="certificates", status=status, detail=self._words(name, not_after), warning=0 < days < WARN_DAYS
-        )
+        days, words = self._days(not_after), self._words(name, not_after)
+        if days <= 0:
+            return Check(name="certificates", status="failing", detail=words, seconds=-days * DAY)
+        return Check(name="certificates", status="ok", detail=words, warning=days < WARN_DAYS)
 
     def _days(self, not_after: float) -> float:
         return (not_after - self._wall()) / DAY

@@ -5,6 +5,7 @@ Kentik's documentation asks for a clock that is right to within a minute.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC
@@ -25,14 +26,16 @@ class ClockOffset:
     """Shared by all sessions.
 
     :param wall: gives seconds since 1970.
+    :param seconds: gives monotonic seconds; the other clock is the one that may be set.
     """
 
     log = Logger()
 
-    def __init__(self, wall: Callable[[], float]) -> None:
+    def __init__(self, wall: Callable[[], float], seconds: Callable[[], float] = time.monotonic) -> None:
         self._wall = wall
+        self._seconds = seconds
         self._offsets: deque[float] = deque(maxlen=ANSWERS)
-        self._told = False
+        self._wrong_since: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -59,8 +62,9 @@ class ClockOffset:
         """The check ``clock``: failing while the clock is wrong by more than a minute."""
         if not self._offsets:
             return Check(name="clock", status="ok", detail="no answer of the backend to compare with yet")
-        if self._is_wrong():
-            return Check(name="clock", status="failing", detail=self._problem())
+        if self._wrong_since is not None:
+            wrong_for = self._seconds() - self._wrong_since
+            return Check(name="clock", status="failing", detail=self._problem(), seconds=wrong_for)
         return Check(name="clock", status="ok", detail=f"{abs(self.seconds):.0f} s from the backend's clock")
 
     def _is_wrong(self) -> bool:
@@ -76,8 +80,9 @@ class ClockOffset:
 
     def _tell(self) -> None:
         wrong = self._is_wrong()
-        if wrong and not self._told:
+        if wrong and self._wrong_since is None:
+            self._wrong_since = self._seconds()
             self.log.warn("{problem}", problem=self._problem())
-        elif self._told and not wrong:
+        elif self._wrong_since is not None and not wrong:
+            self._wrong_since = None
             self.log.info("the clock of this machine agrees with the backend's again")
-        self._told = wrong

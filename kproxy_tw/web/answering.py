@@ -10,8 +10,6 @@ from twisted.web.resource import Resource
 
 from kproxy_tw.web import assets
 from kproxy_tw.web.encoding import Document, encode
-from kproxy_tw.web.tables.separated import csv_text
-from kproxy_tw.web.tables.table import Table
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
@@ -52,10 +50,10 @@ def answer_json(request: IRequest, document: Document, code: int = 200) -> bytes
     return answer(request, encode(document, pretty=wants_pretty(request)), JSON, code)
 
 
-def answer_csv(request: IRequest, table: Table) -> bytes:
-    """Answer with a table as a file."""
-    request.setHeader("Content-Disposition", f'attachment; filename="{table.name}.csv"')
-    return answer(request, csv_text(table), CSV)
+def answer_csv(request: IRequest, text: str, name: str) -> bytes:
+    """Answer with a table as a file. :param name: of the table."""
+    request.setHeader("Content-Disposition", f'attachment; filename="{name}.csv"')
+    return answer(request, text, CSV)
 
 
 def answer_probe(request: IRequest, fine: bool, reasons: Sequence[str]) -> bytes:

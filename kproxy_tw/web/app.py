@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 
 from kproxy_tw.interfaces import ProxyStatus
@@ -17,7 +17,7 @@ from kproxy_tw.web.answering import JSON, answer, answer_json, wants_pretty
 from kproxy_tw.web.encoding import Document, encode
 from kproxy_tw.web.pages.source import KproxyPages
 from kproxy_tw.web.sharing import SharedState, Sharing
-from kproxy_tw.web.snapshot import Snapshot
+from kproxy_tw.web.snapshot import Snapshot, daemon_in_slices
 from kproxy_tw.web.statusport.app import Handler
 from kproxy_tw.web.taps import Taps, as_events, as_text
 
@@ -41,6 +41,7 @@ class KproxyAnswers:
     ) -> None:
         self._sharing = Sharing(shared)
         self._status = status
+        self._reactor = reactor
         self._taps = Taps(status, reactor)
         self.pages = KproxyPages(status, reactor, book, token)
 
@@ -50,11 +51,11 @@ class KproxyAnswers:
 
     def health(self, checks: Sequence[Check]) -> Document:
         """See ``OwnAnswers``."""
-        return documents.health(checks, self._status.daemon().now)
+        return documents.health(checks, self._status.now())
 
     def status(self, *, pretty: bool) -> Deferred[bytes]:
         """The process as a whole."""
-        return succeed(encode(documents.status(self._status.daemon()), pretty=pretty))
+        return Deferred.fromCoroutine(self._daemon(pretty=pretty))
 
     def metrics(self) -> Deferred[bytes]:
         """The ledger."""
@@ -69,6 +70,10 @@ class KproxyAnswers:
             "/devices/<int:device_id>/tap.txt": self._tap_text,
             "/devices/<int:device_id>/tap.events": self._tap_events,
         }
+
+    async def _daemon(self, *, pretty: bool) -> bytes:
+        daemon, _cost = await daemon_in_slices(self._status, self._reactor)
+        return encode(documents.status(daemon), pretty=pretty)
 
     async def _devices(self, request: IRequest) -> bytes:
         """Devices and unregistered sources."""

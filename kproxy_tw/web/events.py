@@ -67,20 +67,28 @@ class Document:
         return b"data: " + self.body.strip() + b"\n\n"
 
 
+def _json_parts(parts: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: json.dumps(html).encode("ascii") for name, html in parts.items()}
+
+
 @attrs.frozen
 class Fragments:
-    """Parts of a page, by the ids of the elements that they go into."""
+    """Parts of a page, by the ids of the elements that they go into.
 
-    parts: Mapping[str, str]
+    :ivar parts: HTML; becomes JSON here, in the thread that made it, once for everybody who watches.
+    """
+
+    parts: Mapping[str, bytes] = attrs.field(converter=_json_parts)
     cost_seconds: float = 0.0
 
     def event(self, seen: Seen) -> bytes:
         """Those that the client does not have already."""
-        new = {name: html for name, html in self.parts.items() if seen.get(name) != hash(html)}
+        new = {name: part for name, part in self.parts.items() if seen.get(name) != hash(part)}
         if not new:
             return NOTHING_NEW
-        seen.update({name: hash(html) for name, html in new.items()})
-        return b"event: fragments\ndata: " + json.dumps(new).encode("ascii") + b"\n\n"
+        seen.update({name: hash(part) for name, part in new.items()})
+        told = b", ".join(b"%b: %b" % (json.dumps(name).encode("ascii"), part) for name, part in new.items())
+        return b"event: fragments\ndata: {" + told + b"}\n\n"
 
 
 class EventStream:

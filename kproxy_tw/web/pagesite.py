@@ -27,7 +27,7 @@ from kproxy_tw.web.encoding import encode
 from kproxy_tw.web.events import Fragments
 from kproxy_tw.web.page import PageContent
 from kproxy_tw.web.render import Renderer
-from kproxy_tw.web.tables.table import Table
+from kproxy_tw.web.tables.separated import csv_text
 
 T = TypeVar("T")
 
@@ -128,11 +128,12 @@ class PageSite:
         return answer(request, made, JSON)
 
     async def _answer_csv(self, request: IRequest, path: str, query: Mapping[str, str], name: str) -> bytes:
-        def table(content: PageContent | None) -> Table | None:
-            return None if content is None else content.table(name)
+        def text(content: PageContent | None) -> str | None:
+            table = None if content is None else content.table(name)
+            return None if table is None else csv_text(table)
 
-        made = await self._run(path, query, table)
-        return self.missing(request) if made is None else answer_csv(request, made)
+        made = await self._run(path, query, text)
+        return self.missing(request) if made is None else answer_csv(request, made, name)
 
     def _run(self, path: str, query: Mapping[str, str], use: Callable[[PageContent | None], T]) -> Deferred[T]:
         run = self._source.find(path, query)

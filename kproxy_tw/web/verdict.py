@@ -78,7 +78,11 @@ def _trouble(daemon: DaemonStatus, checks: Sequence[Check]) -> str:
         return f"{flow} reaches the backend{lasting['delivery']}; {waiting} waiting."
     if "devices" in lasting:
         return f"The backend does not answer which devices there are{lasting['devices']}."
-    return "Something is broken; flow may not reach the backend."
+    return f"Something is broken{since(_longest(checks), daemon.now)}; flow may not reach the backend."
+
+
+def _longest(checks: Sequence[Check]) -> float | None:
+    return max((check.seconds for check in checks if check.seconds is not None), default=None)
 
 
 def _daemon_points(daemon: DaemonStatus, checks: Sequence[Check]) -> Iterator[Point]:

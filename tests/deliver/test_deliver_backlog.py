@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 import attrs
+import pytest
 import pytest_twisted
 
 from kproxy_tw.deliver.backlog.service import BacklogService
@@ -18,9 +20,10 @@ from kproxy_tw.deliver.config import DeliverConfig
 from kproxy_tw.deliver.message import Message
 from kproxy_tw.deliver.spool.limits import Lost, SpoolLimits
 from kproxy_tw.deliver.spool.record import BatchId
-from kproxy_tw.deliver.spool.service import SpoolService
+from kproxy_tw.deliver.spool.service import COMMIT_SECONDS, SpoolService
 from kproxy_tw.deliver.spool.store import Spool
 from kproxy_tw.deliver.spool.tally import Books
+from kproxy_tw.deliver.spool.tallyfile import TallyFile
 from kproxy_tw.devices.device import Device
 from kproxy_tw.errors import UpstreamError
 from kproxy_tw.kflow.encode import encode
@@ -270,6 +273,29 @@ async def test_without_a_directory_it_goes_on_from_memory(tmp_path: Path) -> Non
     assert not disk.spool.take_over(Message(b"x", 1, 0.0, BatchId(RUN, 7, 1)))
     assert disk.spool.check().status == "failing"
     assert "Not a directory" in disk.spool.check().detail
+    assert (disk.spool.check().seconds or -1.0) > 0.0
+    await disk.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_disk_that_fails_again_and_again_fails_since_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write fails; once one succeeds all is well."""
+    disk = Disk(tmp_path)
+    disk.spool.startService()
+
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TallyFile, "write", full)
+        disk.give_up(1)
+        await disk.until(lambda: (disk.spool.check().seconds or 0.0) > 3 * COMMIT_SECONDS)
+        assert "No space left on device" in disk.spool.check().detail
+    disk.give_up(2)
+    await disk.until(lambda: disk.spool.check().status == "ok")
+    assert disk.spool.check().seconds is None
     await disk.stop()
 
 

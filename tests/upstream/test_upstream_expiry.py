@@ -39,6 +39,7 @@ def test_a_warning_comes_two_weeks_before(days: float, status: str, warning: boo
     assert (check.status, check.warning) == (status, warning)
     assert words in check.detail
     assert len(events) == (days < 14)
+    assert check.seconds == (pytest.approx(2 * DAY) if status == "failing" else None)
 
 
 @ensureDeferred

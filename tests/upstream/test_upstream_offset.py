@@ -52,3 +52,27 @@ def test_it_is_told_once_and_when_it_is_over() -> None:
         clock = after(*[90] * 20)
         clock.note(formatdate(NOW, usegmt=True))
     assert [event["log_level"].name for event in events] == ["warn", "info"]
+
+
+def test_since_when_the_clock_is_wrong() -> None:
+    """From the answer that settled it, by the clock that nobody sets; a second time it begins anew."""
+    now = 0.0
+    clock = ClockOffset(lambda: NOW, lambda: now)
+
+    def answers(offset: float) -> None:
+        for _ in range(ANSWERS):
+            clock.note(formatdate(NOW - offset, usegmt=True))
+
+    answers(0)
+    assert clock.check().seconds is None
+    now = 100.0
+    answers(90)
+    now = 160.0
+    answers(95)
+    assert clock.check().seconds == 60.0
+    answers(0)
+    assert clock.check().seconds is None
+    now = 200.0
+    answers(90)
+    now = 230.0
+    assert clock.check().seconds == 30.0

@@ -78,6 +78,16 @@ def test_an_unknown_failing_check_leads_to_the_table_of_checks() -> None:
     assert judged.points[0].text == "spool: no space left on the device: look at the disk of -state_dir"
 
 
+def test_what_is_broken_tells_since_when() -> None:
+    """The sentence has the check that has failed for longest, each point its own."""
+    spool = Check(name="spool", status="failing", detail="no space left on the device", seconds=120.0)
+    clock = Check(name="clock", status="failing", detail="90 s ahead", seconds=NINE_MINUTES)
+    judged = verdict(moment(spool, clock))
+    assert judged.sentence == f"Something is broken, since {at(NINE_MINUTES)}; flow may not reach the backend."
+    assert f"no space left on the device, since {at(120)}: look at the disk" in judged.points[0].text
+    assert f"90 s ahead, since {at(NINE_MINUTES)}: set this machine's clock" in judged.points[1].text
+
+
 @pytest.mark.parametrize(("checks", "said"), [((away(),), True), ((), False)])
 def test_the_strip_shows_at_which_stage_it_fails(checks: tuple[Check, ...], said: bool) -> None:
     """The strip shows at which stage it fails."""

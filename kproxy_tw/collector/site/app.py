@@ -29,6 +29,9 @@ MAX_PAGES = 8
 
 T = TypeVar("T")
 
+PAGES_AT_ONCE = 2
+"""Their queries take longer than they do."""
+
 _DEVICE = re.compile("/(devices|snmp)/([0-9]{1,10})", re.ASCII)
 
 
@@ -59,7 +62,7 @@ class CollectorPages:
         self._polls = polls
         self._device_names = device_names
         self._answers = RecentAnswers()
-        self._turns = PageTurns()
+        self._turns = PageTurns(PAGES_AT_ONCE)
         self._budget = Budget("pages", count=MAX_PAGES, size=MAX_PAGES)
 
     def find(self, path: str, query: Mapping[str, str]) -> PageRun | None:

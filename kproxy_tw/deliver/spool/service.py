@@ -90,6 +90,7 @@ class SpoolService(Service):
         self._writing: Deferred[None] | None = None
         self._status = SpoolStatus()
         self._problem = ""
+        self._problem_since = 0.0
         self._quiet_until = 0.0
         self._stock: Deferred[None] | None = None
         self._usable = False
@@ -147,7 +148,8 @@ class SpoolService(Service):
     def check(self) -> Check:
         """The check ``spool``: failing while the disk does not take what it is given; warns of what was set aside."""
         if self._problem:
-            return Check(name="spool", status="failing", detail=self._problem)
+            seconds = self._reactor.seconds() - self._problem_since
+            return Check(name="spool", status="failing", detail=self._problem, seconds=seconds)
         aside = self._spool.set_aside
         words = f"; spool_quarantined: what could not be used was set aside as {aside[-1]}" if aside else ""
         detail = f"{self._status.messages} messages on disk{words}"
@@ -215,19 +217,21 @@ class SpoolService(Service):
             return
         self._tell(lost)
         self._tell(self._custody.done(errand, places))
-        await self._write_tally(synchronize=bool(records))
+        written = await self._write_tally(synchronize=bool(records))
         if self._spool.refusals > refusals:
             self._failed("what has become of messages")
+        elif written:
+            self._problem = ""
 
-    async def _write_tally(self, *, synchronize: bool) -> None:
-        """:param synchronize: see ``TallyFile.write``."""
+    async def _write_tally(self, *, synchronize: bool) -> bool:
+        """:param synchronize: see ``TallyFile.write``. :returns: whether it is written."""
         tally = Tally.of(self._instance, self._wall(), self._written, self._status.flows)
         try:
             await self._in_thread(partial(self._spool.tallies.write, tally, synchronize=synchronize))
         except OSError as problem:
             self._failed(f"the tally: {problem.strerror or problem}")
-        else:
-            self._problem = ""
+            return False
+        return True
 
     async def _take_stock(self) -> None:
         """A segment at a time, so that what comes in is written in between."""
@@ -255,8 +259,10 @@ class SpoolService(Service):
             self._lost(each)
 
     def _failed(self, what: str) -> None:
-        self._problem = f"the disk does not keep {what}"
         now = self._reactor.seconds()
+        if not self._problem:
+            self._problem_since = now
+        self._problem = f"the disk does not keep {what}"
         if now >= self._quiet_until:
             self._quiet_until = now + FAILED_LOG_SECONDS
             self.log.error("{problem}; messages stay in memory, the oldest go when it is full", problem=self._problem)

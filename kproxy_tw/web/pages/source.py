@@ -16,7 +16,7 @@ from kproxy_tw.status import DaemonStatus, DeviceStatus
 from kproxy_tw.web.page import PageContent, timed
 from kproxy_tw.web.pages import configuration, device, kproxy, limits, log, tap, upstream
 from kproxy_tw.web.pagesite import PageRun
-from kproxy_tw.web.snapshot import Snapshot, take_in_slices
+from kproxy_tw.web.snapshot import Snapshot, daemon_in_slices, take_in_slices
 from kproxy_tw.web.tables.choice import choice_of
 from kproxy_tw.web.turns import PageTurns
 
@@ -74,16 +74,17 @@ class KproxyPages:
         def run(use: Callable[[PageContent | None], T]) -> Deferred[T]:
             return self._turns.run(lambda: hold(use))
 
-        def hold(use: Callable[[PageContent | None], T]) -> Deferred[T]:
+        async def hold(use: Callable[[PageContent | None], T]) -> T:
+            daemon, cost = await daemon_in_slices(self._status, self._reactor)
             began = time.thread_time()
-            describe, daemon = self._status.hold(device_id), self._status.daemon()
+            describe = self._status.hold(device_id)
             if describe is None:
-                return deferToThread(use, None)
-            cost = time.thread_time() - began
-            return deferToThread(lambda: use(timed(lambda: make(daemon, describe()), cost)))
+                return await deferToThread(use, None)
+            cost += time.thread_time() - began
+            return await deferToThread(lambda: use(timed(lambda: make(daemon, describe()), cost)))
 
         return run
 
     async def _with_snapshot(self, make: Callable[[Snapshot], T]) -> T:
-        snapshot = await take_in_slices(self._status, self._reactor)
-        return await deferToThread(make, snapshot)
+        # The thread alone has the snapshot: letting go of so many objects takes milliseconds, too.
+        return await deferToThread(make, await take_in_slices(self._status, self._reactor))
