@@ -92,7 +92,8 @@ class DeviceIntake:
         size = 0
         for batch in inbox.take():
             size += sum(map(len, batch.datagrams))
-            self._walk(inbox.session, batch)
+            blocks = self._walk(inbox.session, batch)
+            inbox.walked(len(batch.datagrams), blocks)
         return size
 
     def take_released(self, session: ExporterSession, now: float) -> None:
@@ -135,7 +136,8 @@ class DeviceIntake:
         for session in self.sessions.values():
             self.pipeline.ledger.drop(reason, session.templates.held.clear())
 
-    def _walk(self, session: ExporterSession, batch: Batch) -> None:
+    def _walk(self, session: ExporterSession, batch: Batch) -> int:
+        """Walk a batch. :return: how many blocks of records were found in it."""
         now = batch.received_ns[-1] / 1e9
         templates, ledger = session.templates, self.pipeline.ledger
         ledger.datagrams_received += len(batch.datagrams)
@@ -157,6 +159,7 @@ class DeviceIntake:
         self.take_released(session, now)
         self._sequences(session, book, now)
         self._drop(session, problems)
+        return len(walks) + len(problems)
 
     def _take_sflow(self, session: ExporterSession, found: Walk, told: SflowFound, now: float) -> None:
         """Take what sFlow datagrams hold besides flows; discarded packets may become flows of ``found``."""

@@ -28,7 +28,7 @@ from kproxy_tw.devices.registry import Changes, Registry
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.devices.sources import Sources, Verdict
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.inbox import INBOX_DATAGRAMS, Inbox
+from kproxy_tw.inbox import Inbox
 from kproxy_tw.ledger import Ledger, RetiredLedgers
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.overrides.rules import RateOverrides
@@ -38,7 +38,7 @@ from kproxy_tw.status import shown_address
 CONNECTION_SECONDS = float("inf")
 """How long templates of a connection hold without being sent again: as long as it lasts (RFC 7011 section 8)."""
 
-INBOX_BYTES = 16 << 20
+INBOX_BYTES = 32 << 20
 """Bytes that wait in all inboxes together; with more, some are walked at once."""
 
 RELIEF_BYTES = 2 << 20
@@ -182,7 +182,7 @@ class Intake:
                 waiting.append(data)
                 inbox.received_ns.append(received_ns)
                 size += len(data)
-                if len(waiting) >= INBOX_DATAGRAMS:
+                if len(waiting) >= inbox.most:
                     size -= inbox.device.walk(inbox)
         finally:
             self._waiting_bytes += size
@@ -320,7 +320,7 @@ class Intake:
     def _put(self, inbox: Inbox, data: bytes, port: int, received_ns: int) -> None:
         inbox.put(data, port, received_ns)
         self._waiting_bytes += len(data)
-        if len(inbox.datagrams) >= INBOX_DATAGRAMS:
+        if len(inbox.datagrams) >= inbox.most:
             self._waiting_bytes -= inbox.device.walk(inbox)
         elif self._waiting_bytes > INBOX_BYTES:
             self._relieve()

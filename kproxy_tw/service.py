@@ -25,6 +25,9 @@ TICK_SECONDS = 1.0
 TURN_SECONDS = 0.05
 """How often the service looks which devices are due, so that their work is spread over the second."""
 
+TURN_WORK_SECONDS = 0.004
+"""After so much of ticks the reactor does what else there is to do, before it goes on with them."""
+
 CONVERSION_THREADS = 1
 """One: decoding and packing hold the interpreter's lock for most of their time, so a second would not help."""
 
@@ -88,11 +91,14 @@ class PipelineService(Service):
 
     def _turn(self) -> None:
         now = self._reactor.seconds()
-        while self._due and self._due[0][0] <= now:
+        while self._turns.running and self._due and self._due[0][0] <= now:
             _due, pipeline = self._due.popleft()
             # Entries stay in the order of their times because each comes back after the same period.
             self._due.append((now + TICK_SECONDS, pipeline))
             self._tick(pipeline, now)
+            if self._reactor.seconds() - now > TURN_WORK_SECONDS:
+                self._reactor.callLater(0, self._turn)
+                return
 
     def _tick(self, pipeline: DevicePipeline, now: float) -> None:
         try:

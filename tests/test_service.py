@@ -20,7 +20,7 @@ from kproxy_tw.ledger import Ledger
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.service import PipelineService, ProblemLog
+from kproxy_tw.service import TICK_SECONDS, TURN_SECONDS, TURN_WORK_SECONDS, PipelineService, ProblemLog
 from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.traffic import make_flows
 
@@ -67,6 +67,28 @@ async def test_the_tick_makes_one_message_of_what_waits_and_stop_makes_the_last(
     assert [message.flows for message in messages] == [30, 5]
     assert gathered.count(device) >= 2
     assert device.ledger.records_in_flight == 35  # delivery's, from here on
+
+
+def test_ticks_of_many_devices_leave_the_reactor_room() -> None:
+    """Ticks that take their time are not done in a row; each is done once, and none is forgotten."""
+    clock, done = Clock(), list[str]()
+
+    def gather(device: DevicePipeline) -> None:
+        clock.rightNow += TURN_WORK_SECONDS * 0.6  # as the work of a tick does
+        done.append(f"tick {devices.index(device)}")
+        clock.callLater(0, done.append, "something else")
+
+    service = PipelineService(reactor=clock, gather=gather, submit=lambda _pipeline, _message: None)
+    devices = [pipeline() for _device in range(5)]
+    service._turns.start(TURN_SECONDS, now=False)
+    for device in devices:
+        service.add(device)
+    clock.advance(TICK_SECONDS)
+    others = ["something else"] * 2
+    assert done == ["tick 0", "tick 1", *others, "tick 2", "tick 3", *others, "tick 4", "something else"]
+    service._turns.stop()
+    clock.advance(TICK_SECONDS)
+    assert done.count("tick 0") == 1
 
 
 @pytest_twisted.ensureDeferred
