@@ -21,6 +21,9 @@ ALIKE_EACH = 16
 """They are alike while a walk finds at most one block of records in so many: some milliseconds' work together, where
 one by one they would hold the reactor for tens."""
 
+TELLING = 64
+"""Fewer than this say nothing about the others."""
+
 MAX_RUNS = 16
 """When the source port changes more often than that among them, the datagrams of each port are walked together: the
 order holds within a port only."""
@@ -70,7 +73,8 @@ class Inbox:
 
     def walked(self, datagrams: int, blocks: int) -> None:
         """So many blocks of records were found in what was taken, and that says how many may wait next time."""
-        self.most = ALIKE_DATAGRAMS if blocks * ALIKE_EACH <= datagrams else INBOX_DATAGRAMS
+        if datagrams >= TELLING:
+            self.most = ALIKE_DATAGRAMS if blocks * ALIKE_EACH <= datagrams else INBOX_DATAGRAMS
 
     def take(self) -> list[Batch]:
         """Everything that waits, in the order in which it came as far as that is possible; nothing waits then."""
