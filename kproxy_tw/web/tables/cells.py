@@ -87,7 +87,7 @@ _SHOWN: Mapping[Kind, Callable[[Any], Markup]] = {
     "count": number,
     "number": lambda value: number(float(f"{value:.4g}") if isinstance(value, float) else value),
     "bytes": lambda value: number(value, "B"),
-    "bits": lambda value: number(round(value), "bit/s"),
+    "bits": lambda value: number(value, "bit/s"),
     "celsius": lambda value: number(round(value, 1), "°C"),
     "share": _share,
     "rate": ratio,
