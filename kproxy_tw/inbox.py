@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import attrs
+
+from kproxy_tw.decode.alike import look_alike
 
 if TYPE_CHECKING:
     from kproxy_tw.deviceintake import DeviceIntake
@@ -23,6 +26,9 @@ one by one they would hold the reactor for tens."""
 
 TELLING = 64
 """Fewer than this say nothing about the others."""
+
+LOOKS = 32
+"""So many of the latest are looked at before more may wait, for an exporter's datagrams can stop being alike."""
 
 MAX_RUNS = 16
 """When the source port changes more often than that among them, the datagrams of each port are walked together: the
@@ -48,7 +54,8 @@ class Inbox:
     :ivar port: the source port of the latest datagram.
     :ivar runs: where in ``datagrams`` those of another port begin, and which port that is.
     :ivar received_ns: when each datagram came in, nanoseconds since 1970.
-    :ivar most: how many datagrams may wait.
+    :ivar most: when so many datagrams wait, :meth:`is_full` is to be asked.
+    :ivar alike: those that were walked last were alike.
     """
 
     device: DeviceIntake
@@ -58,6 +65,7 @@ class Inbox:
     datagrams: list[bytes] = attrs.field(factory=list)
     received_ns: list[int] = attrs.field(factory=list)
     most: int = INBOX_DATAGRAMS
+    alike: bool = False
 
     def put(self, data: bytes, port: int, received_ns: int) -> None:
         """Let one more datagram wait."""
@@ -71,16 +79,25 @@ class Inbox:
         self.runs.append((len(self.datagrams), port))
         self.port = port
 
+    def is_full(self) -> bool:
+        """Whether no more than ``most`` may wait; if they may, ``most`` becomes larger."""
+        if not self.alike or self.most >= ALIKE_DATAGRAMS:
+            return True
+        if not look_alike(random.sample(self.datagrams[-INBOX_DATAGRAMS:], LOOKS)):
+            return True
+        self.most += INBOX_DATAGRAMS
+        return False
+
     def walked(self, datagrams: int, blocks: int) -> None:
-        """So many blocks of records were found in what was taken, and that says how many may wait next time."""
+        """So many blocks of records were found in what was taken, and that says whether more may wait next time."""
         if datagrams >= TELLING:
-            self.most = ALIKE_DATAGRAMS if blocks * ALIKE_EACH <= datagrams else INBOX_DATAGRAMS
+            self.alike = blocks * ALIKE_EACH <= datagrams
 
     def take(self) -> list[Batch]:
         """Everything that waits, in the order in which it came as far as that is possible; nothing waits then."""
         whole = Batch(self.port, self.datagrams, self.received_ns)
         runs, self.runs = self.runs, [(0, self.port)]
-        self.datagrams, self.received_ns = [], []
+        self.datagrams, self.received_ns, self.most = [], [], INBOX_DATAGRAMS
         if not whole.datagrams:
             return []
         if len(runs) == 1:

@@ -182,7 +182,7 @@ class Intake:
                 waiting.append(data)
                 inbox.received_ns.append(received_ns)
                 size += len(data)
-                if len(waiting) >= inbox.most:
+                if len(waiting) >= inbox.most and inbox.is_full():
                     size -= inbox.device.walk(inbox)
         finally:
             self._waiting_bytes += size
@@ -320,7 +320,7 @@ class Intake:
     def _put(self, inbox: Inbox, data: bytes, port: int, received_ns: int) -> None:
         inbox.put(data, port, received_ns)
         self._waiting_bytes += len(data)
-        if len(inbox.datagrams) >= inbox.most:
+        if len(inbox.datagrams) >= inbox.most and inbox.is_full():
             self._waiting_bytes -= inbox.device.walk(inbox)
         elif self._waiting_bytes > INBOX_BYTES:
             self._relieve()

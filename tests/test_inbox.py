@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
+import pytest
+
 from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.session import ExporterSession
-from kproxy_tw.inbox import MAX_RUNS, Inbox
+from kproxy_tw.inbox import ALIKE_DATAGRAMS, INBOX_DATAGRAMS, MAX_RUNS, TELLING, Inbox
 from kproxy_tw.intake import Intake
+from tests.decode.netflow_bytes import a_set, ipfix
+from tests.decode.netflow_bytes import v9 as netflow9
 from tests.test_intake import EDGE, Bench, v5
 
 
@@ -66,3 +72,51 @@ def test_an_empty_inbox() -> None:
     bench.datagram(v5(1), "192.0.2.1", 5000)
     session = ExporterSession(address="192.0.2.9", templates=TemplateCache(), first_seen=0.0)
     assert Inbox(bench.intake.devices[7], session).take() == []
+
+
+def walked_alike(datagrams: int) -> Inbox:
+    """An inbox whose last walk found ``datagrams`` that were alike; empty."""
+    inbox = filled(5000)
+    inbox.take()
+    inbox.walked(datagrams, 1)
+    return inbox
+
+
+def put_until_full(inbox: Inbox, datagrams: Iterable[bytes]) -> int:
+    """Put datagrams in until no more may wait; how many do then."""
+    for data in datagrams:
+        inbox.put(data, 5000, 0)
+        if len(inbox.datagrams) >= inbox.most and inbox.is_full():
+            break
+    return len(inbox.datagrams)
+
+
+def alike(count: int, header: Callable[..., bytes] = netflow9) -> list[bytes]:
+    """Export packets with one set of one template; each 20th repeats the template."""
+    data, template = a_set(256, bytes(40)), a_set(0, bytes(20))
+    return [header(*([] if number % 20 else [template]), data, sequence=number) for number in range(count)]
+
+
+def unlike(count: int, header: Callable[..., bytes] = netflow9) -> list[bytes]:
+    """Export packets of many sizes."""
+    return [header(a_set(256, bytes(4 * (number % 200))), sequence=number) for number in range(count)]
+
+
+@pytest.mark.parametrize("header", [netflow9, ipfix])
+def test_more_may_wait_of_an_exporter_whose_datagrams_are_alike(header: Callable[..., bytes]) -> None:
+    """It is as many as before once the last ones are not alike any more."""
+    inbox = walked_alike(TELLING)
+    assert put_until_full(inbox, alike(2000, header)) == ALIKE_DATAGRAMS
+    inbox.take()
+    assert put_until_full(inbox, unlike(2000, header)) == INBOX_DATAGRAMS
+    inbox.take()
+    assert put_until_full(inbox, alike(300, header) + unlike(2000, header)) == 2 * INBOX_DATAGRAMS
+
+
+def test_only_a_walk_tells_that_they_are_alike() -> None:
+    """And one of few datagrams does not."""
+    assert put_until_full(filled(5000), alike(2000)) == INBOX_DATAGRAMS
+    assert put_until_full(walked_alike(TELLING - 1), alike(2000)) == INBOX_DATAGRAMS
+    inbox = walked_alike(TELLING)
+    inbox.walked(ALIKE_DATAGRAMS, ALIKE_DATAGRAMS)
+    assert put_until_full(inbox, alike(2000)) == INBOX_DATAGRAMS

@@ -8,7 +8,7 @@ packet by packet, and in its place: a template holds for what came after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -55,6 +55,8 @@ class Header:
 _WHERE = ("where", ">u8")
 """Domain, set id, set length."""
 
+DOMAIN_LENGTH = 4
+
 HEADERS = {
     9: Header(
         9,
@@ -70,6 +72,25 @@ HEADERS = {
     ),
 }
 """By version word: RFC 3954 section 5.1; RFC 7011 section 3.1."""
+
+
+MOST_KINDS = 8
+"""Among export packets that look alike there are no more kinds than this: some templates, and the packets in which an
+exporter repeats them."""
+
+
+def look_alike(datagrams: Iterable[bytes]) -> bool:
+    """Whether a few packets suggest that nearly all of their exporter's can be walked in groups, at a glance."""
+    return len(set(map(_kind, datagrams))) <= MOST_KINDS
+
+
+def _kind(data: bytes) -> tuple[bytes, int, bytes]:
+    """What packets of a group have in common; of protocols without templates, the version."""
+    version = data[:2]
+    header = HEADERS.get(int.from_bytes(version))
+    if header is None:
+        return version, 0, b""
+    return version, len(data), data[header.length - DOMAIN_LENGTH : header.length + SET_HEADER_LENGTH]
 
 
 @attrs.frozen(eq=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -35,13 +36,23 @@ ERROR_REST_SECONDS = 1.0
 """The same after an error that no datagram causes, such as want of memory in the kernel."""
 
 MOST_A_TURN = 8 * SLOTS
-"""Datagrams read in one turn of the reactor, some milliseconds' work; the rest waits for the next turn."""
+"""Datagrams read in one turn of the reactor; the rest waits for the next turn."""
+
+TURN_SECONDS = 0.004
+"""No more is read in a turn that has taken so long: walking some exporters' datagrams costs ten times as much."""
 
 PATIENCE_SECONDS = 5.0
 """How long a start waits for the device list before it reads all the same."""
 
 LAST_TURNS = 20
 """As many turns at most when a socket is about to be closed."""
+
+
+class Turn(NamedTuple):
+    """What was read in a turn of the reactor: how many datagrams, and whether the socket has no more."""
+
+    datagrams: int
+    emptied: bool
 
 
 class FlowPort(Port):
@@ -71,7 +82,7 @@ class FlowPort(Port):
         """Read what has come during a rest, before the socket is closed; ``LAST_TURNS`` turns at most."""
         try:
             for _turn in range(LAST_TURNS):
-                if self._read_turn() < MOST_A_TURN:
+                if self._read_turn(math.inf).emptied:
                     return
         except OSError:
             return  # beyond reading: it is closed anyway
@@ -81,13 +92,13 @@ class FlowPort(Port):
         if not self.connected:
             return
         try:
-            read = self._read_turn()
+            turn = self._read_turn()
         except OSError:
             self.log.failure("cannot read from {port}", port=self)
             self._poll_in(ERROR_REST_SECONDS)
             return
-        if read:
-            self._poll_in(self.rest_seconds if read < MOST_A_TURN else 0)
+        if turn.datagrams:
+            self._poll_in(self.rest_seconds if turn.emptied else 0)
         else:
             self.startReading()
 
@@ -95,19 +106,19 @@ class FlowPort(Port):
         reactor: Any = self.reactor
         reactor.callLater(seconds, self._poll)
 
-    def _read_turn(self) -> int:
-        """Read :data:`MOST_A_TURN` datagrams, or all that are there; their number."""
+    def _read_turn(self, seconds: float = TURN_SECONDS) -> Turn:
+        """Read what is there, :data:`MOST_A_TURN` datagrams at most, and no more after so many seconds."""
         protocol: Any = self.protocol
-        total = 0
-        while total < MOST_A_TURN:
+        clock: Any = self.reactor
+        until, total, emptied = clock.seconds() + seconds, 0, False
+        while not emptied and total < MOST_A_TURN and (not total or clock.seconds() < until):
             datagrams = self._batch.read()
             protocol.datagramsReceived(datagrams)
             total += len(datagrams)
-            if len(datagrams) < SLOTS:
-                break
+            emptied = len(datagrams) < SLOTS
         self.drops.read()
-        self.behind(self, self.drops.fill if total >= MOST_A_TURN else 0.0)
-        return total
+        self.behind(self, 0.0 if emptied else self.drops.fill)
+        return Turn(total, emptied)
 
 
 @attrs.frozen(kw_only=True)

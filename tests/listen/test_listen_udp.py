@@ -9,16 +9,25 @@ from contextlib import contextmanager
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
 import pytest
 import pytest_twisted
 
+from kproxy_tw.listen.batch import SLOTS
 from kproxy_tw.listen.drops import WRAPS, KernelDrops, kernel_count
-from kproxy_tw.listen.service import SO_RCVBUFFORCE, ListenConfig, UdpListener, enlarge_receive_buffer
+from kproxy_tw.listen.protocol import FlowProtocol
+from kproxy_tw.listen.service import (
+    SO_RCVBUFFORCE,
+    TURN_SECONDS,
+    FlowPort,
+    ListenConfig,
+    UdpListener,
+    enlarge_receive_buffer,
+)
 
 Datagrams = list[tuple[bytes, str, int]]
 
@@ -166,6 +175,30 @@ async def test_what_has_come_when_it_stops_is_read() -> None:
     assert datagrams == []
     await service.stopService()
     assert [data for data, _address, _port in datagrams] == [bytes([number]) for number in range(30)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_turn_ends_when_it_has_taken_long() -> None:
+    """Whatever the walk of a few datagrams costs, the reactor gets its turn behind it."""
+    clock: Any = Clock()
+    costs = TURN_SECONDS / 2
+
+    def walk(_datagrams: object) -> None:
+        clock.advance(costs)
+
+    port = FlowPort(0, FlowProtocol(walk), "127.0.0.1", reactor=reactor)
+    port.startListening()
+    port.stopReading()
+    with sender() as sock:
+        sock.connect(("127.0.0.1", port.getHost().port))
+        for _datagram in range(3 * SLOTS + 1):
+            sock.send(b"")
+    actual, port.reactor = port.reactor, clock
+    assert port._read_turn() == (2 * SLOTS, False)
+    costs = TURN_SECONDS
+    assert [port._read_turn() for _turn in range(2)] == [(SLOTS, False), (1, True)]
+    port.reactor = actual
+    await maybeDeferred(port.stopListening)
 
 
 @pytest_twisted.ensureDeferred
