@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import tempfile
@@ -152,6 +153,7 @@ def run(directory: Path, seconds: float) -> bool:
             f"-devices={device_file(directory, all_sources)}",
         ],
         log=directory / "kcollect.log",
+        apart=True,
     )
     proxy = Daemon(
         [
@@ -163,6 +165,7 @@ def run(directory: Path, seconds: float) -> bool:
         ],
         log=directory / "kproxy.log",
         environment=credentials,
+        apart=True,
     )
     with collector:
         collector.wait_until_ready(collector_port)
@@ -177,6 +180,8 @@ def run(directory: Path, seconds: float) -> bool:
 
 def main() -> int:
     """Run the demo; 0 when all flows arrived."""
+    # Whatever ends the demo, it ends its daemons.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seconds = float(os.environ.get("DEMO_SECONDS") or "inf")
     with tempfile.TemporaryDirectory(prefix="kproxy-demo-") as directory:
         return 0 if run(Path(directory), seconds) else 1

@@ -74,6 +74,7 @@ class Daemon:
     :param log: where its output goes.
     :param environment: added to this process's environment.
     :param passed: descriptors that it inherits.
+    :param apart: it is in a process group of its own: Ctrl-C ends this program, which then ends the daemon.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class Daemon:
         log: Path,
         environment: Mapping[str, str] | None = None,
         passed: Sequence[int] = (),
+        apart: bool = False,
     ) -> None:
         self._command = [str(Path(sys.executable).parent / command[0]), *command[1:]]
         self._environment = os.environ | dict(environment or {})
         self._passed = passed
+        self._group = 0 if apart else None
         self.log = log
 
     def __enter__(self) -> Self:
@@ -98,6 +101,7 @@ class Daemon:
                 env=self._environment,
                 cwd=self.log.parent,
                 pass_fds=self._passed,
+                process_group=self._group,
             )
         return self
 
