@@ -44,7 +44,7 @@ _LISTEN_HINTS = {
 }
 
 COLLECTION_THRESHOLDS = (10_000, 10, 100)
-"""For Python's cycle collector. Every errand that Twisted gives to a thread and every connection that it makes leaves
+"""For Python's cycle collector. Every errand that Twisted gives to a thread and every name that it looks up leaves
 a cycle, some 500 objects a second beside polled devices: they go by the ten thousand, in 2 to 5 ms. What has lived for
 longer, interfaces of devices and relayed sessions, is hardly ever in a cycle, and looking through all of it holds
 everything up for 20 to 60 ms beside 200 polled devices: that happens hours apart. (At Python's own thresholds the

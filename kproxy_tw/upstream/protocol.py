@@ -41,6 +41,7 @@ class Link(ProtocolWrapper):
 
     head_left: int | None = MAX_HEAD_BYTES
     tls: SSL.Connection | None = None
+    _connector: Any = None
 
     def makeConnection(self, transport: ITransport) -> None:  # noqa: N802
         """Keep the TLS side: a transport does not give it out any more once it is closed."""
@@ -48,7 +49,19 @@ class Link(ProtocolWrapper):
         handle = below.getHandle()
         if isinstance(handle, SSL.Connection):
             self.tls = handle
+        while hasattr(below, "transport"):
+            below = below.transport
+        self._connector = below.connector
         super().makeConnection(transport)
+
+    def let_go(self) -> None:
+        """Part what Twisted leaves tied up in a circle: a connection's two ends, and the factory between them.
+
+        They have lived for long enough to be left alone by the cycle collector for hours, and a device that is polled
+        opens one a minute.
+        """
+        connector, self._connector = self._connector, None
+        connector.transport = connector.factory = None
 
     def dataReceived(self, data: bytes) -> None:
         """Pass data on, unless the head has had all its bytes before these came."""
@@ -173,6 +186,8 @@ class Links:
         self._open.discard(link)
         if link.tls is not None:
             self.refusal = self._tls.reason_refused(link.tls) or self.refusal
+        # Twisted still tells the connector that it is over.
+        self._reactor.callLater(0, link.let_go)
         self._tell()
 
     def _attempted(self, result: Any, attempt: Deferred[Any]) -> Any:

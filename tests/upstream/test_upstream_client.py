@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.task import deferLater
+from twisted.internet.tcp import Client
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
@@ -283,3 +285,29 @@ async def test_cancelled_request_frees_the_session(serve: Serve, new_session: Ne
     await until(lambda: server.peers[0].closed)
     assert server.peers[0].closed
     await session.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@ensureDeferred
+async def test_a_connection_that_is_over_needs_no_cycle_collector(
+    scheme: str, serve: Serve, new_session: NewSession, authority: Authority
+) -> None:
+    """The collector looks at what lives long only hours apart: until then the memory would be kept."""
+    server = serve(ok, authority.issue(["127.0.0.1"]) if scheme == "https" else None)
+    gc.collect()
+    before = connections()
+    gc.disable()
+    try:
+        session = new_session()
+        await session.request("GET", server.url(scheme=scheme))
+        assert len(connections() - before) == 1
+        await session.close()
+        await until(lambda: not connections() - before)
+        assert not connections() - before
+    finally:
+        gc.enable()
+
+
+def connections() -> set[Client]:
+    """Outgoing TCP connections of which something is left in memory."""
+    return {one for one in gc.get_objects() if isinstance(one, Client)}
