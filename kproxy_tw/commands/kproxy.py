@@ -8,7 +8,7 @@ from typing import Any
 from twisted.application.service import IService
 
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
-from kproxy_tw.commands.freed_memory import keep_freed_memory, freed_memory_service
+from kproxy_tw.commands.freed_memory import freed_memory_service, keep_freed_memory
 from kproxy_tw.commands.metric_lines import metric_lines
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service, log_book
