@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
-
-from twisted.application.internet import TimerService
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """``malloc.h``: names that :mod:`ctypes` cannot know."""
@@ -22,10 +17,6 @@ HEAPS = 1
 """Heaps for all threads. What one thread frees another one needs: with a heap each, each keeps, in pieces, what it once
 needed most. Threads have the interpreter lock anyway when they ask for memory."""
 
-GIVEN_BACK_SECONDS = 60.0
-"""How long a heap may stay as large as it was when most waited. It is locked for 4 to 6 ms meanwhile, beside 600,000
-flows a second, and what is needed again comes back within a second."""
-
 
 def keep_freed_memory() -> None:
     """Keep freed blocks for the next second's instead of giving them back to the kernel.
@@ -39,19 +30,3 @@ def keep_freed_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         mallopt(M_TRIM_THRESHOLD, MOST_KEPT)
         mallopt(M_ARENA_MAX, HEAPS)
-
-
-def give_back_freed_memory() -> None:
-    """Give the kernel all pages on which nothing is in use, wherever in the heap they are. For a thread."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def freed_memory_service(reactor: Any) -> TimerService:
-    """Give freed memory back every :data:`GIVEN_BACK_SECONDS`: otherwise each short rush would keep its pages."""
-
-    def give_back() -> Deferred[None]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), give_back_freed_memory)
-
-    return TimerService(GIVEN_BACK_SECONDS, give_back)

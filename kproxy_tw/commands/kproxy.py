@@ -8,7 +8,7 @@ from typing import Any
 from twisted.application.service import IService
 
 from kproxy_tw.commands.flags_kproxy import KPROXY_FLAGS
-from kproxy_tw.commands.freed_memory import freed_memory_service, keep_freed_memory
+from kproxy_tw.commands.freed_memory import keep_freed_memory
 from kproxy_tw.commands.metric_lines import metric_lines
 from kproxy_tw.commands.options import CommandOptions
 from kproxy_tw.commands.startup import command_service, log_book
@@ -70,8 +70,6 @@ def makeService(options: Options) -> IService:
 
         config = kproxy_config(options)
         metric_line = metric_lines(options.command, config.metrics.kind, writers)
-        service = kproxy_service(config, reactor, writers.lost, inherited, metric_line, book)
-        freed_memory_service(reactor).setServiceParent(service)
-        return service
+        return kproxy_service(config, reactor, writers.lost, inherited, metric_line, book)
 
     return command_service(options, build, writers=writers, book=book)

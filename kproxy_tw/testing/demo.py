@@ -180,8 +180,9 @@ def run(directory: Path, seconds: float) -> bool:
 
 def main() -> int:
     """Run the demo; 0 when all flows arrived."""
-    # Whatever ends the demo, it ends its daemons.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # The daemons do not hear what ends the demo; the demo ends them.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     seconds = float(os.environ.get("DEMO_SECONDS") or "inf")
     with tempfile.TemporaryDirectory(prefix="kproxy-demo-") as directory:
         return 0 if run(Path(directory), seconds) else 1

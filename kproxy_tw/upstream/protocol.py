@@ -57,8 +57,7 @@ class Link(ProtocolWrapper):
     def let_go(self) -> None:
         """Part what Twisted leaves tied up in a circle: a connection's two ends, and the factory between them.
 
-        They have lived for long enough to be left alone by the cycle collector for hours, and a device that is polled
-        opens one a minute.
+        They have lived for long enough to be left alone by the cycle collector for hours, and polling opens many.
         """
         connector, self._connector = self._connector, None
         connector.transport = connector.factory = None

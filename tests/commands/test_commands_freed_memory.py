@@ -4,17 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
-
-from twisted.internet import reactor as _reactor
-from twisted.internet.task import Clock, deferLater
-
-import pytest_twisted
-
-from kproxy_tw.commands.freed_memory import GIVEN_BACK_SECONDS, freed_memory_service
-
-reactor: Any = _reactor
 
 PROGRAM = """
 import resource
@@ -60,21 +49,6 @@ libc.malloc_info(0, file)
 libc.fclose(file)
 """
 
-GIVEN_BACK = """
-from pathlib import Path
-from kproxy_tw.commands.freed_memory import give_back_freed_memory, keep_freed_memory
-
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) >> 8
-
-keep_freed_memory()
-rush = [bytearray(16_000) for _ in range(10_000)]
-del rush[:-100], rush[:-1]
-high = resident()
-give_back_freed_memory()
-print(high - resident())
-"""
-
 ERRANDS = """
 import gc
 from threading import Semaphore
@@ -98,36 +72,6 @@ def test_blocks_are_used_again() -> None:
     """120 MiB in blocks of up to 8 MiB, one after the other: 30,720 pages of 4 KiB if each came from the kernel."""
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True)
     assert int(run.stdout) < 3072
-
-
-def test_a_rush_does_not_keep_its_memory() -> None:
-    """160 MB were in use for a moment, and of those at the end of the heap still are: the others cost nothing more."""
-    run = subprocess.run([sys.executable, "-c", GIVEN_BACK], capture_output=True, text=True, timeout=60, check=True)
-    assert int(run.stdout) > 100
-
-
-@pytest_twisted.ensureDeferred
-async def test_it_is_given_back_again_and_again() -> None:
-    """A rush in this very process, a minute, and its pages are gone."""
-    clock, service = Clock(), freed_memory_service(reactor)
-    service.clock = clock
-    service.startService()
-    await deferLater(reactor, 0.5)
-    rush = [bytearray(16_000) for _ in range(10_000)]
-    del rush[:-100], rush[:-1]
-    high = resident()
-    clock.advance(GIVEN_BACK_SECONDS)
-    for _attempt in range(500):
-        if resident() < high - 100:
-            break
-        await deferLater(reactor, 0.01)
-    assert resident() < high - 100
-    await service.stopService()
-
-
-def resident() -> int:
-    """Memory of this process, in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) >> 8
 
 
 def test_threads_share_one_heap() -> None:
