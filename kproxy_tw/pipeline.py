@@ -30,7 +30,7 @@ from kproxy_tw.errors import MalformedInput
 from kproxy_tw.flowbatch import FlowBatch
 from kproxy_tw.kflow.bounds import MAX_MESSAGE_FLOWS
 from kproxy_tw.kflow.custom_write import cut_texts
-from kproxy_tw.kflow.encode import encode
+from kproxy_tw.kflow.encode import Encode, encode
 from kproxy_tw.ledger import Ledger
 from kproxy_tw.looks import Looks
 from kproxy_tw.sample.accuracy import Accuracy, RecentAccuracy, accuracy_of
@@ -139,9 +139,10 @@ class Converted:
     looked_at: FlowBatch | None = None
 
 
-def convert(job: Job) -> Converted:
-    """Decode, weigh and encode; pure, for a worker thread. Without decodable records the body is empty.
+def convert(job: Job, make: Encode = encode) -> Converted:
+    """Decode, weigh and encode; for a worker thread. Without decodable records the body is empty.
 
+    :param make: makes the body.
     :raises ValueError: the message would be larger than kflow allows.
     """
     batches: list[FlowBatch] = []
@@ -166,7 +167,7 @@ def convert(job: Job) -> Converted:
     # Before the copies are added, and only where there is something to compare it with.
     traffic = Traffic() if job.interfaces is None else traffic_of(flows)
     return Converted(
-        body=_body(with_copies(flows, job.copies, job.random), job),
+        body=_body(with_copies(flows, job.copies, job.random), job, make),
         flows=flows.length,
         records=job.kept - undecodable,
         undecodable=undecodable,
@@ -178,20 +179,20 @@ def convert(job: Job) -> Converted:
     )
 
 
-def _body(flows: FlowBatch, job: Job) -> bytes:
+def _body(flows: FlowBatch, job: Job, make: Encode) -> bytes:
     """The message. Texts in custom columns are cut shorter where it would be too large.
 
     :raises ValueError: it is too large even so.
     """
     for limit in SHORTER_TEXTS:
         try:
-            return encode(flows, device_id=job.device_id, column_ids=job.column_ids)
+            return make(flows, device_id=job.device_id, column_ids=job.column_ids)
         except ValueError:
             flows.custom = {
                 name: cut_texts(column, limit) if column.dtype.kind == "S" else column
                 for name, column in flows.custom.items()
             }
-    return encode(flows, device_id=job.device_id, column_ids=job.column_ids)
+    return make(flows, device_id=job.device_id, column_ids=job.column_ids)
 
 
 def _told_elsewhere(old: RateInUse, new: RateInUse) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from kproxy_tw.decode import ipfix, legacy, netflow5, netflow9
-from kproxy_tw.decode.alike import walk_batch
+from kproxy_tw.decode.batch import walk_batch
 from kproxy_tw.decode.joined import JoinedDatagrams
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk

@@ -1,13 +1,15 @@
 """Flows of one device as the body of a flow POST.
 
 ``flatten`` lays a batch out as one Cap'n Proto segment, in NumPy; pycapnp packs it; isal compresses
-it. All of it is meant for a worker thread: what takes milliseconds runs without the interpreter lock.
+it. All of it is meant for a worker thread: what takes milliseconds runs without the interpreter lock. Who makes many
+bodies has an :class:`Encoder`.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 from isal import igzip
@@ -31,16 +33,15 @@ from kproxy_tw.kflow.layout import (
     struct_size,
 )
 from kproxy_tw.kflow.memory import anonymous_memory
-from kproxy_tw.kflow.pack import pack, packed_at_once
+from kproxy_tw.kflow.pack import pack
 from kproxy_tw.kflow.pointed_write import Pointed, addresses, list_pointers, texts
 from kproxy_tw.kflow.rates import SCALE, hundredths
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """A message before packing: what readers with Cap'n Proto's usual limit accept. About 195,000 plain flows."""
 
-MAX_LOCKED_BYTES = 2 * 1024 * 1024
-"""A message up to this size is packed with the interpreter lock held, for about a millisecond: the memory that packing
-without it needs costs as much again."""
+MAX_KEPT_BYTES = 4 * 1024 * 1024
+"""So much memory is kept for the next message: as a message of 12,000 flows needs before packing, and after it."""
 
 GZIP_LEVEL = 1
 
@@ -104,11 +105,19 @@ def _attach(segment: Words, pointed: Pointed, start: int) -> int:
     return end
 
 
-def flatten(batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) -> Words:
+def new_words(count: int) -> Words:
+    """So many words of zeros."""
+    return np.zeros(count, np.uint64)
+
+
+def flatten(
+    batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int], zeros: Callable[[int], Words] = new_words
+) -> Words:
     """One single-segment message, unpacked and without framing: ``PackedCHF``, its rows, what they point to.
 
     :param device_id: goes into each flow.
     :param column_ids: ids of the device's custom columns by name; the batch's other ones are left out.
+    :param zeros: gives the memory.
     :raises ValueError: more than :data:`MAX_MESSAGE_BYTES`, or a custom column of a type that kflow does not have.
     """
     found = _pointed(batch, column_ids)
@@ -117,7 +126,7 @@ def flatten(batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) 
     framed = (1 + size) * WORD
     if framed > MAX_MESSAGE_BYTES:
         raise ValueError(f"{batch.length} flows make a message of {framed} bytes, {MAX_MESSAGE_BYTES} is the most")
-    segment = np.zeros(size, np.uint64)
+    segment = zeros(size)
     segment[:LIST_HEAD_WORDS] = (
         struct_size(0, 1),
         (batch.length * ROW_WORDS) << 35 | COMPOSITE_LIST << 32 | 1,
@@ -129,17 +138,61 @@ def flatten(batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) 
     return segment
 
 
-def encode(batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) -> bytes:
-    """The body of a flow POST: prefix and packed message, in gzip. Parameters and errors as :func:`flatten`.
+class Encode(Protocol):
+    """Makes the body of a flow POST."""
 
-    Runs in a worker thread, several at a time.
+    def __call__(self, batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) -> bytes:
+        """Prefix and packed message, in gzip. Parameters and errors as :func:`flatten`."""
+
+
+class Encoder:
+    """Makes one body after the other in the same memory; to be closed.
+
+    A message takes more than a megabyte, and again about a third of that when it is packed. To take these from the
+    system each time costs as much as filling them does.
     """
-    segment = flatten(batch, device_id=device_id, column_ids=column_ids)
-    if segment.nbytes <= MAX_LOCKED_BYTES:
-        return igzip.compress(bytes(PREFIX_BYTES) + packed_at_once(segment), GZIP_LEVEL, mtime=0)
-    with anonymous_memory() as memory:
-        memory.write(bytes(PREFIX_BYTES))
-        pack(segment, memory)
+
+    def __init__(self) -> None:
+        self._words = new_words(0)
+        self._packed = anonymous_memory()
+
+    def __enter__(self) -> Encoder:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._words = new_words(0)
+        self._packed.close()
+
+    def encode(self, batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) -> bytes:
+        """See :class:`Encode`. In one thread at a time."""
+        segment = flatten(batch, device_id=device_id, column_ids=column_ids, zeros=self._zeros)
+        packed = self._packed
+        packed.seek(0)
+        packed.write(bytes(PREFIX_BYTES))
+        pack(segment, packed)
         del segment
-        with mmap.mmap(memory.fileno(), 0, access=mmap.ACCESS_READ) as packed:
-            return igzip.compress(packed, GZIP_LEVEL, mtime=0)
+        length = packed.tell()
+        with mmap.mmap(packed.fileno(), length, access=mmap.ACCESS_READ) as content:
+            body: bytes = igzip.compress(content, GZIP_LEVEL, mtime=0)
+        if length > MAX_KEPT_BYTES:
+            packed.truncate(MAX_KEPT_BYTES)
+        return body
+
+    def _zeros(self, count: int) -> Words:
+        if count * WORD > MAX_KEPT_BYTES:
+            return new_words(count)
+        if len(self._words) < count:
+            self._words = new_words(count)
+        else:
+            self._words[:count] = 0
+        return self._words[:count]
+
+
+def encode(batch: FlowBatch, *, device_id: int, column_ids: Mapping[str, int]) -> bytes:
+    """One body, in memory that is given back at once: see :class:`Encode`."""
+    with Encoder() as encoder:
+        return encoder.encode(batch, device_id=device_id, column_ids=column_ids)

@@ -1,8 +1,8 @@
 """A segment of words to packed bytes, by pycapnp.
 
 A builder is put over memory that is filled already: it allocates the objects exactly where they
-stand, writes the pointers to them, and then packs them without a copy. The packed bytes of a large message go
-to anonymous memory, because that way pycapnp gives the interpreter lock away while it works.
+stand, writes the pointers to them, and then packs them without a copy. The packed bytes go to anonymous memory, because
+that way pycapnp gives the interpreter lock away while it works.
 """
 
 from __future__ import annotations
@@ -37,9 +37,3 @@ def pack(segment: Words, memory: BinaryIO) -> None:
     :param segment: what :func:`kproxy_tw.kflow.encode.flatten` made; unchanged afterwards.
     """
     _builder_over(segment).write_packed(memory)
-
-
-def packed_at_once(segment: Words) -> bytes:
-    """The packed message, framing included, made with the interpreter lock held. ``segment`` as in :func:`pack`."""
-    packed: bytes = _builder_over(segment).to_bytes_packed()
-    return packed

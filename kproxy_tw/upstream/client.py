@@ -159,8 +159,11 @@ class HttpsSession:
                 raise UpstreamError("the session is closed")
             return await self._within(seconds, self._exchange(method, url, body, dict(headers or {}), limit))
         finally:
-            # In a turn of its own: requests that fail at once would otherwise nest, each inside the one before it.
-            self._reactor.callLater(0, self._one_at_a_time.release)
+            if self._one_at_a_time.waiting:
+                # In a turn of its own: requests that fail at once would otherwise nest, each inside the one before it.
+                self._reactor.callLater(0, self._one_at_a_time.release)
+            else:
+                self._one_at_a_time.release()
 
     async def close(self) -> None:
         """Close the connection; a request under way fails. Done when no connection is left."""

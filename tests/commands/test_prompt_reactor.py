@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import tempfile
@@ -114,3 +115,45 @@ async def test_a_file_can_be_read() -> None:
         while line.heard != b"content":
             await deferLater(reactor, TURN)
         line.stopReading()
+
+
+@ensureDeferred
+async def test_calls_that_are_put_off_in_a_call_come_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked for in one turn, so that the loop's timer is set once, after all of them."""
+    loop = asyncio.get_event_loop()
+    timers: list[float] = []
+    came: list[str] = []
+    set_timer = loop.call_at
+
+    def call_at(at: float, *rest: Any) -> asyncio.TimerHandle:
+        timers.append(at)
+        return set_timer(at, *rest)
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+
+    def due() -> None:
+        before = len(timers)
+        for delay, name in ((3 * TURN, "third"), (0, "first"), (TURN, "second")):
+            reactor.callLater(delay, came.append, name)
+        assert len(timers) == before
+
+    await deferLater(reactor, 0, due)
+    await deferLater(reactor, 2 * TURN)
+    assert came == ["first", "second"]
+    await deferLater(reactor, 2 * TURN)
+    assert came == ["first", "second", "third"]
+
+
+@ensureDeferred
+async def test_a_call_that_is_moved_ahead_in_a_call_comes_then() -> None:
+    """Moving sets the timer, and what is put off behind it does not take it back."""
+    came: list[str] = []
+    late = reactor.callLater(60, came.append, "moved")
+
+    def due() -> None:
+        late.reset(TURN)
+        reactor.callLater(50, came.append, "never").cancel()
+
+    await deferLater(reactor, 0, due)
+    await deferLater(reactor, 2 * TURN)
+    assert came == ["moved"]

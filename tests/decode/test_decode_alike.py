@@ -16,17 +16,17 @@ from kproxy_tw.errors import MalformedInput
 from kproxy_tw.interfaces import RecordLayout
 from kproxy_tw.testing.exporters import IpfixExporter, NetFlow5Exporter, NetFlow9Exporter, SflowExporter
 from kproxy_tw.testing.traffic import make_flows
-from tests.decode.netflow_bytes import a_set, template, v9
+from tests.decode.netflow_bytes import a_set, ipfix, template, v9
 
 NOW = 1_790_000_000.0
 NOW_NS = int(NOW * 1e9)
 SHOWN = ("timestamp_nano", "in_bytes", "in_pkts", "ipv4_src_addr", "l4_src_port", "l4_dst_port", "protocol")
 
-Found = tuple[int, int, int, int, Counter[tuple[int, ...]]]
+Found = tuple[int, int, int, int, Counter[tuple[int, ...]], int, int]
 
 
-def summary(walks: list[Walk], problems: int) -> Found:
-    """Counts, and every record's decoded values."""
+def summary(walks: list[Walk], problems: int, templates: TemplateCache) -> Found:
+    """Counts, every record's decoded values, and how often templates changed or were refused."""
     sets: dict[RecordLayout, list[RecordSet]] = {}
     for each in walks:
         for records in each.sets:
@@ -41,6 +41,8 @@ def summary(walks: list[Walk], problems: int) -> Found:
         sum(each.malformed for each in walks),
         problems,
         rows,
+        templates.changes,
+        templates.refused,
     )
 
 
@@ -52,13 +54,37 @@ def one_by_one(datagrams: list[bytes], times: list[int]) -> Found:
             walks.append(walk(data, templates, received_ns))
         except MalformedInput:
             problems += 1
-    return summary(walks, problems)
+    return summary(walks, problems, templates)
 
 
-def together(datagrams: list[bytes], times: list[int]) -> tuple[Found, int]:
-    """What is tested, and into how many walks it went."""
-    walks, problems = walk_all(datagrams, TemplateCache(), times)
-    return summary(walks, len(problems)), len(walks)
+def together(datagrams: list[bytes], times: list[int], size: int = 10_000) -> tuple[Found, int]:
+    """What is tested, in batches of so many, and into how many walks it went."""
+    templates, walks, problems = TemplateCache(), [], 0
+    for first in range(0, len(datagrams), size):
+        batch = slice(first, first + size)
+        found, refused = walk_all(datagrams[batch], templates, times[batch])
+        walks += found
+        problems += len(refused)
+    return summary(walks, problems, templates), len(walks)
+
+
+BYTES_FIRST = template(300, (1, 8), (2, 8), (8, 4), (4, 1))
+PACKETS_FIRST = template(300, (2, 8), (1, 8), (8, 4), (4, 1))
+"""Of the same size."""
+
+UNUSABLE = template(7, (1, 8), (2, 8))
+"""Its number is that of no template: to be refused."""
+
+
+def repeating(sets: bytes, *, version: int = 9, records: int = 3, padding: int = 0) -> list[bytes]:
+    """Packets that have the same templates before their records, each of which is different."""
+    size = 21
+    made = []
+    for first in range(12):
+        body = b"".join(bytes([1 + first, *range(1, size)]) for _ in range(records)) + bytes(padding * size)
+        content = a_set(2 if version == 10 else 0, sets) + a_set(300, body)
+        made.append(ipfix(content, domain=9) if version == 10 else v9(content, source=9, count=records + 1))
+    return made
 
 
 def streams() -> dict[str, list[bytes]]:
@@ -78,6 +104,14 @@ def streams() -> dict[str, list[bytes]]:
     made["v9 new template"] = [
         v9(a_set(0, template(300, (1, 8), (2, 8), (8, 4), (4, 1), (210, 32))), source=1, count=1)
     ]
+    made["v9 repeats"] = repeating(BYTES_FIRST)
+    made["v9 repeats another"] = repeating(PACKETS_FIRST)
+    made["v9 repeats two"] = repeating(BYTES_FIRST + template(302, (1, 4)))
+    made["v9 repeats a bad one"] = repeating(BYTES_FIRST + UNUSABLE)
+    made["v9 repeats, filled up"] = repeating(BYTES_FIRST, padding=1)
+    made["v9 repeats, cut"] = repeating(BYTES_FIRST + b"\x01\x2f\x00\x09")
+    made["ipfix repeats"] = repeating(BYTES_FIRST, version=10)
+    made["ipfix repeats another"] = repeating(PACKETS_FIRST, version=10)
     made["junk"] = [b"", b"\x00\x09", bytes(300), made["v9"][3][:100], made["v9"][3][:-1], made["v9"][4] + b"\x01"]
     return made
 
@@ -86,15 +120,15 @@ STREAMS = streams()
 picks = st.lists(st.tuples(st.sampled_from(sorted(STREAMS)), st.integers(0, 11), st.integers(1, 20)), max_size=12)
 
 
-@settings(deadline=None, max_examples=150)
-@given(picks)
-def test_any_mixture_gives_the_same_records(chosen: list[tuple[str, int, int]]) -> None:
-    """Whatever comes in whatever order, templates that change between packets included."""
+@settings(deadline=None, max_examples=200)
+@given(picks, st.integers(10, 60))
+def test_any_mixture_gives_the_same_records(chosen: list[tuple[str, int, int]], size: int) -> None:
+    """Whatever comes in whatever order and batches, templates that change between packets included."""
     datagrams = [
         STREAMS[name][(first + step) % len(STREAMS[name])] for name, first, count in chosen for step in range(count)
     ]
     times = [NOW_NS + position for position in range(len(datagrams))]
-    assert together(datagrams, times)[0] == one_by_one(datagrams, times)
+    assert together(datagrams, times, size)[0] == one_by_one(datagrams, times)
 
 
 @pytest.mark.parametrize("name", ["v9", "ipfix"])
@@ -104,6 +138,40 @@ def test_packets_that_are_alike_become_one_block(name: str) -> None:
     found, walks = together(datagrams, [NOW_NS] * len(datagrams))
     assert walks == 2
     assert found[0] == 60
+
+
+@pytest.mark.parametrize("name", [name for name in STREAMS if "repeats" in name])
+@pytest.mark.parametrize("other", ["ipfix", "v9 repeats another", "ipfix repeats another", "junk"])
+def test_packets_that_repeat_templates_are_as_one_by_one(name: str, other: str) -> None:
+    """In the second batch their templates are known, until something else comes in the midst of them."""
+    alike, others = STREAMS[name], STREAMS[other]
+    datagrams = [*alike, *alike, *alike, *others[:3], *alike, *alike]
+    times = [NOW_NS + position for position in range(len(datagrams))]
+    assert together(datagrams, times, 12)[0] == one_by_one(datagrams, times)
+    assert together(datagrams, times, 36)[0] == one_by_one(datagrams, times)
+    assert together(datagrams[12:], times[12:], 12)[0] == one_by_one(datagrams[12:], times[12:])
+
+
+@pytest.mark.parametrize("version", [9, 10])
+def test_packets_that_repeat_their_template_become_one_block(version: int) -> None:
+    """The first of them is walked alone, and all the others are when it has taught something."""
+    datagrams = repeating(BYTES_FIRST, version=version) * 2
+    times = [NOW_NS] * len(datagrams)
+    templates = TemplateCache()
+    assert len(walk_all(datagrams, templates, times)[0]) == 24
+    walks, problems = walk_all(datagrams, templates, times)
+    assert (len(walks), len(problems), sum(found.records for found in walks)) == (2, 0, 72)
+    assert templates.changes == 1
+
+
+def test_repeated_templates_stay_fresh() -> None:
+    """One that is only ever repeated in a block does not expire."""
+    templates = TemplateCache()
+    for now in (0.0, 100_000.0):
+        templates.begin(5000, now)
+        walk_all(repeating(BYTES_FIRST), templates, [NOW_NS] * 12)
+    templates.expire(100_001.0)
+    assert len(templates) == 1
 
 
 def test_each_record_keeps_the_clock_of_its_own_packet() -> None:

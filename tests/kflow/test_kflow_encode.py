@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from kproxy_tw.flowbatch import ADDRESSES, NUMBERS, TEXTS, Column, FlowBatch
 from kproxy_tw.kflow import encode as encoder
-from kproxy_tw.kflow.encode import encode, flatten
+from kproxy_tw.kflow.encode import MAX_KEPT_BYTES, Encoder, encode, flatten
 from tests.kflow import flow_batches
 
 needs_capnp = pytest.mark.skipif(shutil.which("capnp") is None, reason="needs the capnp tool (Debian: capnproto)")
@@ -202,3 +203,34 @@ def test_encoding_leaves_the_batch_alone_and_works_in_threads() -> None:
     with ThreadPoolExecutor(8) as pool:
         bodies = list(pool.map(lambda _: encode(batch, device_id=1, column_ids={}), range(24)))
     assert set(bodies) == {expected}
+
+
+def test_memory_that_is_used_again_shows_nothing_of_the_message_before() -> None:
+    """Large and small ones, with addresses and texts behind the rows and without, as if each had memory of its own."""
+    plain = {"in_bytes": np.arange(1, 20_001, dtype=np.uint64)}
+    batches = [
+        distinct_batch(40),
+        FlowBatch(length=1),
+        FlowBatch(length=20_000, columns=plain),
+        FlowBatch(length=7, columns={"dst_as": np.arange(7, dtype=np.uint32)}),
+        distinct_batch(30),
+        FlowBatch(length=0),
+    ]
+    with Encoder() as kept:
+        for device_id, batch in enumerate(batches, start=1):
+            body = kept.encode(batch, device_id=device_id, column_ids={})
+            assert body == encode(batch, device_id=device_id, column_ids={})
+            assert [row.deviceId for row in read(body)] == [device_id] * batch.length
+
+
+def test_memory_of_a_large_message_is_not_kept() -> None:
+    """Neither that of its words nor that of its packed bytes, which hardly compress here."""
+    random = np.random.default_rng(3)
+    number = random.integers(1 << 63, size=80_000, dtype=np.uint64)
+    columns = dict.fromkeys(("in_bytes", "in_pkts", "out_bytes", "out_pkts", "src_eth_mac", "dst_eth_mac"), number)
+    with Encoder() as kept:
+        kept.encode(FlowBatch(length=5000), device_id=1, column_ids={})
+        before = kept._words.nbytes
+        kept.encode(FlowBatch(length=len(number), columns=columns), device_id=1, column_ids={})
+        assert 0 < before == kept._words.nbytes < MAX_KEPT_BYTES
+        assert os.fstat(kept._packed.fileno()).st_size == MAX_KEPT_BYTES
