@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import Callable
-from heapq import heapify, heappush, heapreplace
-from itertools import count
 from typing import Any
 
 from twisted.application.service import Service
@@ -28,16 +26,16 @@ TICK_SECONDS = 1.0
 TURN_SECONDS = 0.05
 """How often the service looks which devices are due, so that their work is spread over the second."""
 
-GROUP = 16
-"""So many devices have their ticks in the same turn, one after the other, which costs less than a turn for each; the
-next ones have theirs a turn later, or what all devices have sent in a second would be in memory twice at once."""
-
 TURN_WORK_SECONDS = 0.004
 """After so much of ticks the reactor does what else there is to do, before it goes on with them."""
 
 CONVERSION_THREADS = 1
 """One: decoding holds the interpreter's lock for most of its time, so a second would not help; and it needs an encoder
 of its own."""
+
+MOST_CONVERSIONS = 16
+"""So many devices' records are with the thread or wait for it; the others' wait as the datagrams that they are in, and
+not a second time, joined to be decoded."""
 
 PROBLEM_LOG_SECONDS = 60.0
 """One line per device and this long about datagrams that cannot be understood."""
@@ -61,8 +59,7 @@ class PipelineService(Service):
         self._reactor = reactor
         self._gather = gather
         self._submit = submit
-        self._due: list[tuple[float, int, DevicePipeline]] = []
-        self._added = count()
+        self._due: deque[tuple[float, DevicePipeline]] = deque()
         self._threads = ThreadPool(CONVERSION_THREADS, CONVERSION_THREADS, name="conversion")
         ends_with_process(self._threads)
         self._turns = LoopingCall(self._turn)
@@ -71,14 +68,11 @@ class PipelineService(Service):
 
     def add(self, pipeline: DevicePipeline) -> None:
         """Tick ``pipeline`` from now on."""
-        number = next(self._added)
-        place = number // GROUP * TURN_SECONDS % TICK_SECONDS
-        heappush(self._due, (_next(place, self._reactor.seconds()), number, pipeline))
+        self._due.append((self._reactor.seconds() + TICK_SECONDS, pipeline))
 
     def remove(self, pipeline: DevicePipeline) -> None:
         """Stop ticking ``pipeline``; what waits in it stays there."""
-        self._due = [entry for entry in self._due if entry[2] is not pipeline]
-        heapify(self._due)
+        self._due = deque(entry for entry in self._due if entry[1] is not pipeline)
 
     def startService(self) -> None:
         """Start the threads and the timer."""
@@ -95,23 +89,26 @@ class PipelineService(Service):
 
     async def _finish(self) -> None:
         await DeferredList(list(self._running))
-        for _due, _number, pipeline in self._due:
+        for _due, pipeline in self._due:
             self._tick(pipeline, self._reactor.seconds())
         await DeferredList(list(self._running))
-        for _due, _number, pipeline in self._due:
+        for _due, pipeline in self._due:
             pipeline.discard("shutdown")
         self._threads.stop()
-        self._encoder.close()
 
     def _turn(self) -> None:
         now = self._reactor.seconds()
-        while self._turns.running and self._due and self._due[0][0] <= now:
-            due, number, pipeline = self._due[0]
-            heapreplace(self._due, (_next(due, now), number, pipeline))
+        while self._may_convert() and self._due and self._due[0][0] <= now:
+            _due, pipeline = self._due.popleft()
+            # Entries stay in the order of their times because each comes back after the same period.
+            self._due.append((now + TICK_SECONDS, pipeline))
             self._tick(pipeline, now)
             if self._reactor.seconds() - now > TURN_WORK_SECONDS:
                 self._reactor.callLater(0, self._turn)
                 return
+
+    def _may_convert(self) -> bool:
+        return bool(self._turns.running) and len(self._running) < MOST_CONVERSIONS
 
     def _tick(self, pipeline: DevicePipeline, now: float) -> None:
         try:
@@ -131,7 +128,11 @@ class PipelineService(Service):
             lambda failure: self._failed(pipeline, job, failure),
         )
         self._running.add(done)
-        done.addBoth(lambda _result: self._running.discard(done))
+        done.addBoth(lambda _result: self._done(done))
+
+    def _done(self, job: Deferred[None]) -> None:
+        self._running.discard(job)
+        self._turn()
 
     def _converted(self, pipeline: DevicePipeline, job: Job, converted: Converted) -> None:
         pipeline.finish(job, converted)
@@ -143,11 +144,6 @@ class PipelineService(Service):
         self.log.failure(
             "cannot encode {flows} flows of {device}", failure, flows=job.kept, device=pipeline.device.name
         )
-
-
-def _next(due: float, now: float) -> float:
-    """The first time after ``now`` that is whole ticks from ``due``: late turns do not put off those behind them."""
-    return due + TICK_SECONDS * (math.floor((now - due) / TICK_SECONDS) + 1)
 
 
 class ProblemLog:

@@ -9,7 +9,6 @@ from twisted.internet.task import Clock, deferLater
 from twisted.logger import capturedLogs
 
 import numpy as np
-import pytest
 import pytest_twisted
 
 from kproxy_tw.decode.dispatch import walk
@@ -21,7 +20,7 @@ from kproxy_tw.ledger import Ledger
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.service import GROUP, TICK_SECONDS, TURN_SECONDS, TURN_WORK_SECONDS, PipelineService, ProblemLog
+from kproxy_tw.service import TICK_SECONDS, TURN_SECONDS, TURN_WORK_SECONDS, PipelineService, ProblemLog
 from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.traffic import make_flows
 
@@ -90,43 +89,6 @@ def test_ticks_of_many_devices_leave_the_reactor_room() -> None:
     service._turns.stop()
     clock.advance(TICK_SECONDS)
     assert done.count("tick 0") == 1
-
-
-def test_a_device_has_a_tick_each_second_however_late_the_turns_are() -> None:
-    """A turn that comes a little late does not put the ticks behind it off."""
-    clock, done = Clock(), list[float]()
-    service = PipelineService(
-        reactor=clock, gather=lambda _device: done.append(clock.seconds()), submit=lambda _pipeline, _message: None
-    )
-    service._turns.start(TURN_SECONDS, now=False)
-    service.add(pipeline())
-    late = [TURN_SECONDS * (1 + 0.3 * (step * 7 % 10) / 10) for step in range(1200)]
-    clock.pump(late)
-    service._turns.stop()
-    assert len(done) in {int(sum(late)) - 1, int(sum(late))}
-
-
-def test_many_devices_have_their_ticks_in_groups_over_the_second() -> None:
-    """Whenever they came, and second after second in the same turn."""
-    clock, ticks = Clock(), dict[int, list[float]]()
-    devices = [pipeline() for _device in range(2 * GROUP + 1)]
-
-    def gather(device: DevicePipeline) -> None:
-        ticks.setdefault(devices.index(device), []).append(clock.seconds())
-
-    service = PipelineService(reactor=clock, gather=gather, submit=lambda _pipeline, _message: None)
-    service._turns.start(TURN_SECONDS, now=False)
-    for device in devices:
-        service.add(device)
-        clock.advance(0.01)
-    clock.pump([TURN_SECONDS / 5] * 500)
-    service._turns.stop()
-    groups = [ticks[0], ticks[GROUP], ticks[2 * GROUP]]
-    for number, times in ticks.items():
-        assert times[-3:] == groups[number // GROUP][-3:]
-        assert np.diff(times[1:]) == pytest.approx(TICK_SECONDS, abs=TURN_SECONDS)
-    assert groups[1][-1] - groups[0][-1] == pytest.approx(TURN_SECONDS, abs=1e-6)
-    assert groups[2][-1] - groups[1][-1] == pytest.approx(TURN_SECONDS, abs=1e-6)
 
 
 @pytest_twisted.ensureDeferred
