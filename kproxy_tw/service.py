@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from kproxy_tw.deliver.message import Message
@@ -95,6 +96,7 @@ class PipelineService(Service):
         for _due, pipeline in self._due:
             pipeline.discard("shutdown")
         self._threads.stop()
+        self._encoder.close()
 
     def _turn(self) -> None:
         now = self._reactor.seconds()
@@ -115,7 +117,7 @@ class PipelineService(Service):
             self._convert(pipeline, now)
         except Exception:
             # A bug that one device's data meet must not stop the others' ticks.
-            self.log.failure("the tick of {device} met a bug; please report this", device=pipeline.device.name)
+            self._met_bug(Failure(), pipeline)
 
     def _convert(self, pipeline: DevicePipeline, now: float) -> None:
         self._gather(pipeline)
@@ -127,6 +129,7 @@ class PipelineService(Service):
             lambda converted: self._converted(pipeline, job, converted),
             lambda failure: self._failed(pipeline, job, failure),
         )
+        done.addErrback(self._met_bug, pipeline)
         self._running.add(done)
         done.addBoth(lambda _result: self._done(done))
 
@@ -134,12 +137,15 @@ class PipelineService(Service):
         self._running.discard(job)
         self._turn()
 
+    def _met_bug(self, failure: Failure, pipeline: DevicePipeline) -> None:
+        self.log.failure("the tick of {device} met a bug; please report this", failure, device=pipeline.device.name)
+
     def _converted(self, pipeline: DevicePipeline, job: Job, converted: Converted) -> None:
         pipeline.finish(job, converted)
         if converted.flows:
             self._submit(pipeline, Message(converted.body, converted.records, self._reactor.seconds()))
 
-    def _failed(self, pipeline: DevicePipeline, job: Job, failure: Any) -> None:
+    def _failed(self, pipeline: DevicePipeline, job: Job, failure: Failure) -> None:
         pipeline.fail(job)
         self.log.failure(
             "cannot encode {flows} flows of {device}", failure, flows=job.kept, device=pipeline.device.name

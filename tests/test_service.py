@@ -20,7 +20,14 @@ from kproxy_tw.ledger import Ledger
 from kproxy_tw.ordered.service import OrderedServices
 from kproxy_tw.pipeline import DevicePipeline, SampleConfig
 from kproxy_tw.sample.pending import ByteBudget
-from kproxy_tw.service import TICK_SECONDS, TURN_SECONDS, TURN_WORK_SECONDS, PipelineService, ProblemLog
+from kproxy_tw.service import (
+    MOST_CONVERSIONS,
+    TICK_SECONDS,
+    TURN_SECONDS,
+    TURN_WORK_SECONDS,
+    PipelineService,
+    ProblemLog,
+)
 from kproxy_tw.testing.exporters import NetFlow5Exporter
 from kproxy_tw.testing.traffic import make_flows
 
@@ -92,6 +99,27 @@ def test_ticks_of_many_devices_leave_the_reactor_room() -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_few_conversions_are_under_way_at_once() -> None:
+    """The ticks of many devices that are due together go on as conversions are done."""
+    under_way: list[int] = []
+    messages: list[Message] = []
+    service = PipelineService(
+        reactor=reactor,
+        gather=lambda _device: under_way.append(len(service._running)),
+        submit=lambda _pipeline, message: messages.append(message),
+    )
+    service.startService()
+    for _device in range(4 * MOST_CONVERSIONS):
+        device = pipeline()
+        put(device, 3)
+        service.add(device)
+    await deferLater(reactor, 1.6)
+    assert [message.flows for message in messages] == [3] * 4 * MOST_CONVERSIONS
+    assert max(under_way) < MOST_CONVERSIONS
+    await service.stopService()
+
+
+@pytest_twisted.ensureDeferred
 async def test_a_removed_pipeline_is_not_ticked() -> None:
     """What waits in it stays for whoever removed it."""
     messages: list[Message] = []
@@ -131,6 +159,25 @@ async def test_a_bug_at_one_device_does_not_stop_the_ticks_of_others() -> None:
     await service.stopService()
     assert [message.flows for message in messages] == [5]
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_bug_behind_the_conversion_is_told() -> None:
+    """It is neither lost nor does it stop the ticks."""
+
+    def submit(_pipeline: DevicePipeline, _message: Message) -> None:
+        raise ZeroDivisionError
+
+    service = PipelineService(reactor=reactor, gather=lambda _device: None, submit=submit)
+    service.startService()
+    device = pipeline()
+    service.add(device)
+    put(device, 5)
+    with capturedLogs() as events:
+        await deferLater(reactor, 1.3)
+        put(device, 5)
+        await service.stopService()
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError] * 2
 
 
 class Recorded(Service):
