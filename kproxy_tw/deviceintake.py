@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
+from kproxy_tw.decode.blocks import Blocks
 from kproxy_tw.decode.dispatch import walk_all
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
@@ -49,6 +50,7 @@ class DeviceIntake:
     :ivar sflow: what it tells by sFlow besides flows.
     :ivar relayed_types: protocols of records that others have sent for it.
     :ivar overrides: rates that the operator set for single exporters.
+    :ivar blocks: memory for datagrams that are walked together; shared by all devices.
     """
 
     pipeline: DevicePipeline
@@ -65,6 +67,7 @@ class DeviceIntake:
     sflow: SflowDevice = attrs.field(factory=SflowDevice)
     relayed_types: set[str] = attrs.field(factory=set)
     overrides: RateOverrides = attrs.field(factory=RateOverrides)
+    blocks: Blocks = attrs.field(factory=Blocks)
 
     def sample_history(self) -> None:
         """Take a reading of both counters; every ``ledger.SAMPLE_SECONDS``."""
@@ -144,7 +147,7 @@ class DeviceIntake:
         self.first_seen, self.last_seen = self.first_seen or now, now
         templates.begin(batch.port, now)
         book = session.sequences_of(batch.port)
-        walks, problems = walk_all(batch.datagrams, templates, batch.received_ns, book, self.options)
+        walks, problems = walk_all(batch.datagrams, templates, batch.received_ns, book, self.options, self.blocks)
         session.heard((found.flow_type for found in walks), len(batch.datagrams), now, batch.port)
         missing = False
         for found in walks:

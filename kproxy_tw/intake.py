@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 
 from kproxy_tw.admission import Admission, Arrived
+from kproxy_tw.decode.blocks import Blocks
 from kproxy_tw.decode.dispatch import SFLOW_5, detect
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.sflow.agents import agent_or
@@ -154,6 +155,7 @@ class Intake:
         self.shedding = Shedding()
         self._inboxes: dict[str, Inbox] = {}
         self._waiting_bytes = 0
+        self._blocks = Blocks()
         self._retired = RetiredLedgers()
         self.devices: dict[int, DeviceIntake] = {}
         self.unregistered = Ledger()
@@ -311,7 +313,7 @@ class Intake:
         if known is None:
             events = EventList(partial(self._life.tell, device))
             known = DeviceIntake(self._life.open(device), now, now, self._complain, events)
-            known.options, known.overrides = self._options, self._overrides
+            known.options, known.overrides, known.blocks = self._options, self._overrides, self._blocks
             if self._options.exporter_address:
                 known.route = partial(_of_exporter, self._registry, self.of_device)
             self.devices[device.device_id] = known

@@ -13,9 +13,10 @@ LARGEST_KEPT = 32 << 20
 MOST_KEPT = 64 << 20
 """Bytes at the end of a heap that are kept."""
 
-HEAPS = 1
-"""Heaps for all threads. What one thread frees another one needs: with a heap each, each keeps, in pieces, what it once
-needed most. Threads have the interpreter lock anyway when they ask for memory."""
+HEAPS = 4
+"""Heaps for all threads. The conversion is one of the first threads and so has one of its own: its large blocks come and
+go by the second, and would find no room between what the reactor keeps. With a heap for each thread, however, each would
+keep, in pieces, what it once needed most."""
 
 
 def keep_freed_memory() -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 from kproxy_tw.decode import ipfix, legacy, netflow5, netflow9
 from kproxy_tw.decode.batch import walk_batch
+from kproxy_tw.decode.blocks import Blocks
 from kproxy_tw.decode.joined import JoinedDatagrams
 from kproxy_tw.decode.options import AS_SENT, DecodeOptions
 from kproxy_tw.decode.records import Walk
@@ -66,18 +67,20 @@ def walk_all(
     received_ns: Sequence[int],
     sequences: SequenceBook | None = None,
     options: DecodeOptions = AS_SENT,
+    blocks: Blocks | None = None,
 ) -> tuple[list[Walk], list[MalformedInput]]:
     """Walk datagrams of one exporter in the order in which they came; those that are alike together.
 
     :param received_ns: when each came in, nanoseconds since 1970.
     :param sequences: of the exporter; learns what is missing.
+    :param blocks: memory for what is joined.
     :return: what they hold, and the problem of each datagram of which nothing could be taken.
     """
     if all(data[:4] == SFLOW_5 for data in datagrams):
         walks, problems = walk_all_sflow(datagrams, received_ns, options)
     else:
         counted = None if sequences is None else Counted(len(datagrams))
-        joined = JoinedDatagrams(datagrams, received_ns)
+        joined = JoinedDatagrams(datagrams, received_ns, blocks)
         if all(data[:2] == netflow5.VERSION_WORD for data in datagrams):
             walks, problems = netflow5.walk_all(datagrams, received_ns, counted)
         else:

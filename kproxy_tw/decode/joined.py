@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.decode.blocks import Blocks
 from kproxy_tw.decode.spans import cut
 
 HEAD_BYTES = 24
@@ -25,17 +26,18 @@ class JoinedDatagrams:
     """Datagrams of one exporter, one behind the other.
 
     :param received_ns: when each came in, nanoseconds since 1970.
+    :param blocks: where there is memory for it.
     :ivar received_ns: the same; shape ``(n,)``.
     :ivar data: their bytes, and zeros behind them, as many as a head has.
     :ivar starts, sizes: where each begins in ``data``, and its bytes; shape ``(n,)``.
     :ivar heads: the first bytes of each.
     """
 
-    def __init__(self, datagrams: Sequence[bytes], received_ns: Sequence[int]) -> None:
+    def __init__(self, datagrams: Sequence[bytes], received_ns: Sequence[int], blocks: Blocks | None = None) -> None:
         self.received_ns = np.array(received_ns, np.int64)
         self.sizes = np.fromiter(map(len, datagrams), np.intp, len(datagrams))
         self.starts: Positions = np.cumsum(self.sizes) - self.sizes
-        self.data = b"".join([*datagrams, bytes(HEAD_BYTES)])
+        self.data = (blocks or Blocks()).join([*datagrams, bytes(HEAD_BYTES)])
         self.heads = cut(np.frombuffer(self.data, np.uint8), self.starts, _HEAD).view(np.uint8).reshape(-1, HEAD_BYTES)
         if len(datagrams) and self.sizes.min() < HEAD_BYTES:
             self.heads[np.arange(HEAD_BYTES) >= self.sizes[:, None]] = 0

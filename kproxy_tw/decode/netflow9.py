@@ -79,7 +79,7 @@ def _leave_padding(walk: Walk, surplus: int) -> None:
     while surplus and walk.sets and not len(walk.sets[-1].starts):
         last = walk.sets[-1]
         size = len(last.body) // last.count
-        filled = len(last.body.rstrip(b"\0"))
+        filled = len(bytes(last.body).rstrip(b"\0"))
         padding = min(surplus, last.count - -(-filled // size))
         if not padding:
             return

@@ -15,6 +15,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.decode.blocks import Joined
+
 if TYPE_CHECKING:
     from kproxy_tw.decode.optiondata.domain import DomainOptions
     from kproxy_tw.decode.sflow.found import SflowFound
@@ -60,7 +62,7 @@ class RecordSet:
 
     layout: RecordLayout
     count: int
-    body: bytes
+    body: Joined
     clock: PacketClock
     starts: Starts = ()
     sampling: int = 0

@@ -12,11 +12,12 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from kproxy_tw.decode.blocks import Joined
 from kproxy_tw.decode.records import RecordSet, Starts
 from kproxy_tw.decode.spans import Octets, cut
 from kproxy_tw.errors import MalformedInput
 
-Piece = tuple[bytes, Starts, int]
+Piece = tuple[Joined, Starts, int]
 """Bytes, where the records in them begin (nothing: side by side), and how many they are."""
 
 

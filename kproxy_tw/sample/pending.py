@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from kproxy_tw.decode.blocks import Joined
 from kproxy_tw.decode.records import RecordSet
 from kproxy_tw.interfaces import RecordLayout
 
@@ -66,7 +67,7 @@ class PendingRecords:
         self._budget = budget
         self._groups: Groups = {}
         self._max_bytes = max_bytes
-        self._last_body = b""  # sets that stand in the same bytes follow each other: these are counted once
+        self._last_body: Joined = b""  # sets that stand in the same bytes follow each other: these are counted once
         self.bytes = 0
         self.count = self.flows = 0
         self.highwater = 0
