@@ -14,8 +14,8 @@ MOST_KEPT = 64 << 20
 """Bytes at the end of a heap that are kept."""
 
 HEAPS = 4
-"""Heaps for all threads. The conversion is one of the first threads, and so has a heap of its own: its large blocks come
-and go by the second, and would find no room between what the reactor keeps. With a heap for each thread, however, each
+"""Heaps for all threads. The conversion is one of the first threads, and so has a heap of its own: its large blocks
+come and go by the second, and would find no room between what the reactor keeps. With a heap for each thread, each
 would keep, in pieces, what it once needed most."""
 
 
