@@ -73,7 +73,7 @@ def walk_all(
 
     :param received_ns: when each came in, nanoseconds since 1970.
     :param sequences: of the exporter; learns what is missing.
-    :param blocks: memory for what is joined.
+    :param blocks: memory for what is joined; ``None``: the heap.
     :return: what they hold, and the problem of each datagram of which nothing could be taken.
     """
     if all(data[:4] == SFLOW_5 for data in datagrams):

@@ -26,7 +26,7 @@ class JoinedDatagrams:
     """Datagrams of one exporter, one behind the other.
 
     :param received_ns: when each came in, nanoseconds since 1970.
-    :param blocks: where there is memory for it.
+    :param blocks: where there is memory for them; ``None``: on the heap.
     :ivar received_ns: the same; shape ``(n,)``.
     :ivar data: their bytes, and zeros behind them, as many as a head has.
     :ivar starts, sizes: where each begins in ``data``, and its bytes; shape ``(n,)``.
@@ -37,7 +37,8 @@ class JoinedDatagrams:
         self.received_ns = np.array(received_ns, np.int64)
         self.sizes = np.fromiter(map(len, datagrams), np.intp, len(datagrams))
         self.starts: Positions = np.cumsum(self.sizes) - self.sizes
-        self.data = (blocks or Blocks()).join([*datagrams, bytes(HEAD_BYTES)])
+        pieces = [*datagrams, bytes(HEAD_BYTES)]
+        self.data = b"".join(pieces) if blocks is None else blocks.join(pieces)
         self.heads = cut(np.frombuffer(self.data, np.uint8), self.starts, _HEAD).view(np.uint8).reshape(-1, HEAD_BYTES)
         if len(datagrams) and self.sizes.min() < HEAD_BYTES:
             self.heads[np.arange(HEAD_BYTES) >= self.sizes[:, None]] = 0
