@@ -113,6 +113,12 @@ def test_more_may_wait_of_an_exporter_whose_datagrams_are_alike(header: Callable
     assert put_until_full(inbox, alike(300, header) + unlike(2000, header)) == 2 * INBOX_DATAGRAMS
 
 
+def test_without_templates_they_are_alike_whatever_their_size() -> None:
+    """As NetFlow v5's are, whose last one is shorter, or sFlow's, which are all of different sizes."""
+    inbox = walked_alike(TELLING)
+    assert put_until_full(inbox, [v5(1) + bytes(number % 100) for number in range(2000)]) == ALIKE_DATAGRAMS
+
+
 def test_only_a_walk_tells_that_they_are_alike() -> None:
     """And one of few datagrams does not."""
     assert put_until_full(filled(5000), alike(2000)) == INBOX_DATAGRAMS

@@ -88,12 +88,16 @@ _WHERE_IN = {
 }
 """By version word: where domain, set id and set length stand."""
 
-_NOWHERE = slice(0, 0)
-
 
 def look_alike(datagrams: Iterable[bytes]) -> bool:
-    """Whether a few packets suggest that nearly all of their exporter's can be walked in groups, at a glance."""
-    return len({(data[:2], len(data), data[_WHERE_IN.get(data[:2], _NOWHERE)]) for data in datagrams}) <= MOST_KINDS
+    """Whether a few packets suggest that nearly all of their exporter's can be walked in groups, at a glance.
+
+    Those of a group have size, domain and set in common; of protocols without templates, the version is enough.
+    """
+    kinds = {
+        (data[:2], len(data), data[_WHERE_IN[data[:2]]]) if data[:2] in _WHERE_IN else data[:2] for data in datagrams
+    }
+    return len(kinds) <= MOST_KINDS
 
 
 @attrs.frozen(eq=False)

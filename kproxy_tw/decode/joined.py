@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from kproxy_tw.decode.blocks import Blocks
+from kproxy_tw.decode.blocks import Blocks, Joined
 from kproxy_tw.decode.spans import cut
 
 HEAD_BYTES = 24
@@ -38,7 +38,7 @@ class JoinedDatagrams:
         self.sizes = np.fromiter(map(len, datagrams), np.intp, len(datagrams))
         self.starts: Positions = np.cumsum(self.sizes) - self.sizes
         pieces = [*datagrams, bytes(HEAD_BYTES)]
-        self.data = b"".join(pieces) if blocks is None else blocks.join(pieces)
+        self.data: Joined = b"".join(pieces) if blocks is None else blocks.join(pieces)
         self.heads = cut(np.frombuffer(self.data, np.uint8), self.starts, _HEAD).view(np.uint8).reshape(-1, HEAD_BYTES)
         if len(datagrams) and self.sizes.min() < HEAD_BYTES:
             self.heads[np.arange(HEAD_BYTES) >= self.sizes[:, None]] = 0
