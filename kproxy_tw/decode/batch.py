@@ -15,6 +15,7 @@ from kproxy_tw.decode.joined import JoinedDatagrams
 from kproxy_tw.decode.records import Walk
 from kproxy_tw.decode.sequences.book import Counted
 from kproxy_tw.decode.templates.cache import TemplateCache
+from kproxy_tw.decode.templates.table import Template
 from kproxy_tw.errors import MalformedInput
 
 WalkOne = Callable[[bytes, TemplateCache, int], Walk]
@@ -70,7 +71,7 @@ class _Batch:
         self._templates = templates
         self._walk = walk
         self._counted = counted
-        self._groups = [(group, group.template(templates)) for group in groups]
+        self._groups = [(group, self._together(group)) for group in groups]
         self._parted = False
         self._done = 0
         self.walks: list[Walk] = []
@@ -99,9 +100,14 @@ class _Batch:
         self._groups = [(group.before(position) if group.led else group, template) for group, template in self._groups]
         return [each for positions in led for each in positions[positions > position].tolist()]
 
+    def _together(self, group: Group) -> Template | None:
+        """The template by which a group can be walked as one; ``None``: it has to be packet by packet, in its place."""
+        template = group.template(self._templates)
+        return None if template is None or group.is_padded(template, self._datagrams) else template
+
     def _changed(self, position: int) -> None:
         """A template is another one since the datagram at ``position``."""
-        now = [(group, group.template(self._templates)) for group, _template in self._groups]
+        now = [(group, self._together(group)) for group, _template in self._groups]
         if any(new is not old for (_, new), (_, old) in zip(now, self._groups, strict=True)):
             self.walk_groups(position)
             self._groups = now
@@ -112,7 +118,7 @@ class _Batch:
             low, high = np.searchsorted(group.positions, (self._done, end)).tolist()
             if low == high:
                 continue
-            if template is not None and not group.is_padded(template, self._datagrams):
+            if template is not None:
                 walked = group.block(slice(low, high), template, self._joined)
                 self.walks.append(walked)
                 if self._counted is not None:

@@ -152,6 +152,14 @@ def test_packets_that_repeat_templates_are_as_one_by_one(name: str, other: str) 
     assert together(datagrams[12:], times[12:], 12)[0] == one_by_one(datagrams[12:], times[12:])
 
 
+def test_a_template_that_changes_behind_packets_that_cannot_be_walked_together() -> None:
+    """They are walked by the one that was in force when they came, and do not bring it back."""
+    alike = STREAMS["v9 repeats, filled up"]
+    datagrams = [*alike, *alike[1:], STREAMS["v9 repeats another"][0]]
+    times = [NOW_NS] * len(datagrams)
+    assert together(datagrams, times, 12)[0] == one_by_one(datagrams, times)
+
+
 @pytest.mark.parametrize("version", [9, 10])
 def test_packets_that_repeat_their_template_become_one_block(version: int) -> None:
     """The first of them is walked alone, and all the others are when it has taught something."""
