@@ -312,7 +312,7 @@ def test_long_texts_do_not_make_a_message_too_large() -> None:
     records = a_set(256, b"x" * 1000 * 60)
     found = walk(ipfix(shape, records, seconds=int(NOW)), TemplateCache(), int(NOW * 1e9))
     ((only,), count) = found.sets, 65_536 // 60
-    many = attrs.evolve(only, body=only.body * count, count=only.count * count, datagrams=1)
+    many = attrs.evolve(only, body=bytes(only.body) * count, count=only.count * count, datagrams=1)
     whole = Choice(only.layout, [many], None, many.count)
     rates = ConfiguredRates()
     job = Job(
