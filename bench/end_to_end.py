@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from bench.sender import EXPORTERS, RECORDS, senders_core
+from bench.sender import EXPORTERS, RECORDS
 from kproxy_tw.testing.processes import Daemon, free_port, free_port_pair, get_json
 
 SECONDS = 5.0
@@ -75,16 +74,8 @@ def sink(directory: Path, max_flow_rate: int) -> Iterator[int]:
         yield port
 
 
-def keep_off_the_sender(receiver: Daemon) -> None:
-    """Leave the sender its core, so that what taking turns with it costs is not counted as the receiver's."""
-    cores = os.sched_getaffinity(0)
-    others = cores - {senders_core()}
-    for thread in Path(f"/proc/{receiver.process.pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), others or cores)
-
-
-def run_kproxy(rate: float, max_flow_rate: int, seconds: float = SECONDS, *, apart: bool = False) -> Run:
-    """Offer one rate to a fresh kproxy. :param apart: it keeps off the sender's core; for less than a core's work."""
+def run_kproxy(rate: float, max_flow_rate: int, seconds: float = SECONDS) -> Run:
+    """Offer one rate to a fresh kproxy."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         with sink(directory, max_flow_rate) as sink_port:
@@ -99,8 +90,6 @@ def run_kproxy(rate: float, max_flow_rate: int, seconds: float = SECONDS, *, apa
             ]
             credentials = {"KENTIK_API_EMAIL": "bench@example.com", "KENTIK_API_TOKEN": "bench"}
             with Daemon(command, log=directory / "kproxy.log", environment=credentials) as proxy:
-                if apart:
-                    keep_off_the_sender(proxy)
                 proxy.wait_until_ready(port + 1)
                 before = proxy.cpu_seconds()
                 flows = offer(port, rate, seconds) * RECORDS
@@ -123,8 +112,8 @@ def settled(port: int) -> dict[str, int]:
     return previous
 
 
-def run_nfcapd(rate: float, seconds: float = SECONDS, *, apart: bool = False) -> Run:
-    """Offer one rate to a fresh nfcapd; what it lost is what its socket dropped. :param apart: see above."""
+def run_nfcapd(rate: float, seconds: float = SECONDS) -> Run:
+    """Offer one rate to a fresh nfcapd; what it lost is what its socket dropped."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         port = free_port_pair()
@@ -133,8 +122,6 @@ def run_nfcapd(rate: float, seconds: float = SECONDS, *, apart: bool = False) ->
         command = [nfcapd, "-p", str(port), "-b", "127.0.0.1", "-B", str(BUFFER), "-l", name, "-t", "3600"]
         with Daemon(command, log=directory / "nfcapd.log") as peer:
             time.sleep(0.5)
-            if apart:
-                keep_off_the_sender(peer)
             before = peer.cpu_seconds()
             flows = offer(port, rate, seconds) * RECORDS
             time.sleep(1.0)
@@ -170,9 +157,7 @@ def report() -> Iterator[str]:
             yield row("nfcapd", run_nfcapd(rate))
         if run.lost:
             break
-    yield "with the cap, and off the sender's core:"
     for rate in RATES[1:]:
-        capped = run_kproxy(rate, DEFAULT_CAP, CAPPED_SECONDS, apart=True)
-        yield row(f"kproxy, cap 4,000/s, {CAPPED_SECONDS:.0f} s", capped)
+        yield row(f"kproxy, cap 4,000/s, {CAPPED_SECONDS:.0f} s", run_kproxy(rate, DEFAULT_CAP, CAPPED_SECONDS))
         if shutil.which("nfcapd"):
-            yield row(f"nfcapd, {CAPPED_SECONDS:.0f} s", run_nfcapd(rate, CAPPED_SECONDS, apart=True))
+            yield row(f"nfcapd, {CAPPED_SECONDS:.0f} s", run_nfcapd(rate, CAPPED_SECONDS))

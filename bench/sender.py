@@ -32,11 +32,6 @@ def address(exporter: int) -> str:
     return f"127.0.1.{exporter + 1}"
 
 
-def senders_core() -> int:
-    """The core that the sender has: the last one, so that every run meets the same neighbor."""
-    return max(os.sched_getaffinity(0))
-
-
 def ready_made(random: np.random.Generator) -> list[bytearray]:
     """Datagrams of one exporter, the first of each ``TEMPLATE_EVERY`` with the template."""
     now = time.time()
@@ -72,5 +67,6 @@ def send(port: int, flows_per_second: float, seconds: float) -> int:
 
 
 if __name__ == "__main__":
-    os.sched_setaffinity(0, {senders_core()})
+    # One core of its own, the last one, so that every run meets the same neighbor.
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     print(send(int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])), flush=True)

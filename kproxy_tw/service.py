@@ -65,6 +65,7 @@ class PipelineService(Service):
         ends_with_process(self._threads)
         self._turns = LoopingCall(self._turn)
         self._turns.clock = reactor
+        self._soon: Any = None
         self._running: set[Deferred[None]] = set()
 
     def add(self, pipeline: DevicePipeline) -> None:
@@ -106,8 +107,13 @@ class PipelineService(Service):
             self._due.append((now + TICK_SECONDS, pipeline))
             self._tick(pipeline, now)
             if self._reactor.seconds() - now > TURN_WORK_SECONDS:
-                self._reactor.callLater(0, self._turn)
+                self._go_on()
                 return
+
+    def _go_on(self) -> None:
+        """Have one more turn soon, and no second one beside it."""
+        if self._soon is None or not self._soon.active():
+            self._soon = self._reactor.callLater(0, self._turn)
 
     def _may_convert(self) -> bool:
         return bool(self._turns.running) and len(self._running) < MOST_CONVERSIONS
@@ -135,7 +141,8 @@ class PipelineService(Service):
 
     def _done(self, job: Deferred[None]) -> None:
         self._running.discard(job)
-        self._turn()
+        if self._due and self._due[0][0] <= self._reactor.seconds():
+            self._go_on()
 
     def _met_bug(self, failure: Failure, pipeline: DevicePipeline) -> None:
         self.log.failure("the tick of {device} met a bug; please report this", failure, device=pipeline.device.name)

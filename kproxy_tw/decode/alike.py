@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from kproxy_tw.decode.joined import Heads, JoinedDatagrams, Positions
 from kproxy_tw.decode.records import PacketClock, RecordSet, Walk
+from kproxy_tw.decode.spans import cut
 from kproxy_tw.decode.templated import SET_HEADER_LENGTH
 from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.decode.templates.specifiers import FIRST_TEMPLATE_ID
@@ -123,27 +124,26 @@ class Group:
         """Where the records begin in each packet."""
         return self.header.layout.itemsize + self.led
 
-    def before(self, position: int) -> Group:
-        """Those of them that stand before ``position``."""
-        count = int(np.searchsorted(self.positions, position))
-        return attrs.evolve(self, positions=self.positions[:count], heads=self.heads[:count])
-
     def template(self, templates: TemplateCache) -> Template | None:
         """Their template as it is now, if it is one of plain flows that fit into the packets."""
         found = templates.find(self.header.version, self.domain, self.template_id)
         room = self.size - self.first
         return found if found is not None and 0 < found.flow_length <= room else None
 
-    def is_padded(self, template: Template, datagrams: Sequence[bytes]) -> bool:
-        """Whether packets end with records that are all zeros, and may hold more records than their header counts."""
+    def is_padded(self, template: Template, joined: JoinedDatagrams) -> bool:
+        """Whether packets end with records that are all zeros, and may hold more records than their header counts.
+
+        :param joined: the whole batch.
+        """
         if self.header.version != 9:
             return False
         size = template.flow_length
         each = (self.size - self.first) // size
         # A header counts the templates, too, and nobody has counted these here.
-        few = self.positions[(self.heads["count"] < each) | (self.led > 0)].tolist()
-        last = slice(self.first + (each - 1) * size, self.first + each * size)
-        return any(not any(datagrams[position][last]) for position in few)
+        few = self.positions[(self.heads["count"] < each) | (self.led > 0)]
+        last = joined.starts[few] + (self.first + (each - 1) * size)
+        records = cut(np.frombuffer(joined.data, np.uint8), last, np.dtype((np.void, size)))
+        return not records.view(np.uint8).reshape(-1, size).any(axis=1).all()
 
     def block(self, rows: slice, template: Template, joined: JoinedDatagrams) -> Walk:
         """Walk some of them.

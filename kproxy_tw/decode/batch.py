@@ -72,7 +72,6 @@ class _Batch:
         self._walk = walk
         self._counted = counted
         self._groups = [(group, self._together(group)) for group in groups]
-        self._parted = False
         self._done = 0
         self.walks: list[Walk] = []
         self.problems: list[MalformedInput] = []
@@ -93,17 +92,17 @@ class _Batch:
 
     def part(self, position: int) -> list[int]:
         """Leave packets behind ``position`` that repeat templates to be walked alone. :return: where they stand."""
-        if self._parted:
-            return []
-        self._parted = True
         led = [group.positions for group, _template in self._groups if group.led]
-        self._groups = [(group.before(position) if group.led else group, template) for group, template in self._groups]
+        if not led:
+            return []
+        self.walk_groups(position)
+        self._groups = [(group, template) for group, template in self._groups if not group.led]
         return [each for positions in led for each in positions[positions > position].tolist()]
 
     def _together(self, group: Group) -> Template | None:
         """The template by which a group can be walked as one; ``None``: it has to be packet by packet, in its place."""
         template = group.template(self._templates)
-        return None if template is None or group.is_padded(template, self._datagrams) else template
+        return None if template is None or group.is_padded(template, self._joined) else template
 
     def _changed(self, position: int) -> None:
         """A template is another one since the datagram at ``position``."""
