@@ -8,7 +8,7 @@ gathers them. Pure.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kproxy_tw.commands.flags import BOOL_WORDS, Flag, Value, by_spelling, normal
 
@@ -26,8 +26,24 @@ def parse(arguments: Sequence[str], flags: Iterable[Flag]) -> dict[str, Value]:
     :returns: values by :attr:`Flag.key`, of the flags that were given, in the order of their first appearance.
     :raises BadCommandLine: unknown flag, missing, needless or bad value, or an argument that belongs to no flag.
     """
-    index = by_spelling(flags)
     given: dict[str, Value] = {}
+    for flag, text in _texts(arguments, flags):
+        value = _value(flag, text)
+        given[flag.key] = flag.gathered(given[flag.key], value) if flag.key in given else value
+    return given
+
+
+def secrets(arguments: Sequence[str], flags: Iterable[Flag]) -> frozenset[str]:
+    """Find what was given for the flags that are secret, also where a later one replaces it.
+
+    :raises BadCommandLine: unknown flag, missing or needless value, or an argument that belongs to no flag.
+    """
+    return frozenset(text for flag, text in _texts(arguments, flags) if flag.secret)
+
+
+def _texts(arguments: Sequence[str], flags: Iterable[Flag]) -> Iterator[tuple[Flag, str]]:
+    """Each flag with the text of its value."""
+    index = by_spelling(flags)
     position, last = 0, ""
     while position < len(arguments):
         name, equals, text = _split(arguments[position], last)
@@ -36,10 +52,8 @@ def parse(arguments: Sequence[str], flags: Iterable[Flag]) -> dict[str, Value]:
         if not equals:
             text, used = _value_behind(flag, arguments[position:], index)
             position += used
-        value = _value(flag, text)
-        given[flag.key] = flag.gathered(given[flag.key], value) if flag.key in given else value
+        yield flag, text
         last = flag.name
-    return given
 
 
 def _split(argument: str, last: str) -> tuple[str, str, str]:

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal
 from twisted.python import usage
 
 from kproxy_tw import __version__
-from kproxy_tw.commands.commandline import BadCommandLine, parse
+from kproxy_tw.commands.commandline import BadCommandLine, parse, secrets
 from kproxy_tw.commands.exits import Exit, fail_start
 from kproxy_tw.commands.flags import Flag, State, Value, normal
 from kproxy_tw.commands.logs import EventText, event_text
+from kproxy_tw.commands.process_list import hide
 from kproxy_tw.commands.reactors import OtherReactor, asyncio_reactor
 from kproxy_tw.commands.reference import help_text
 from kproxy_tw.commands.service_credentials import service_credential
@@ -49,6 +50,7 @@ class CommandOptions(usage.Options):
         self.environment: Mapping[str, str] = os.environ if environment is None else environment
         self._table = {flag.key: flag for flag in self.flags}
         self._origins: dict[str, Origin] = dict.fromkeys(self._table, "default")
+        self._hidden = False
         self.update({key: flag.initial() for key, flag in self._table.items()})
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
@@ -58,9 +60,11 @@ class CommandOptions(usage.Options):
             cannot work (78); the text is written.
         """
         try:
-            asyncio_reactor()
-            given = parse(sys.argv[1:] if options is None else options, self.flags)
+            arguments = sys.argv[1:] if options is None else options
+            given = parse(arguments, self.flags)
+            self._hidden = hide(secrets(arguments, self.flags), self._secret_variables())
             self._print_and_leave(given)
+            asyncio_reactor()
             self._take_environment()
             self._take(given, "flag")
             self.postOptions()
@@ -111,8 +115,9 @@ class CommandOptions(usage.Options):
 
     def warnings(self) -> list[str]:
         """Give one line for each flag that was given and does nothing, or shows a secret."""
+        shows = "showed it for a moment" if self._hidden else "shows it"
         lines = [
-            f"-{flag.name}: the process list shows it to everybody on this machine; better set {flag.environment}"
+            f"-{flag.name}: the process list {shows} to everybody on this machine; better set {flag.environment}"
             for key, flag in self._table.items()
             if flag.secret and flag.environment and self._origins[key] == "flag"
         ]
@@ -147,6 +152,9 @@ class CommandOptions(usage.Options):
         else:
             return
         raise SystemExit(Exit.OK.value)
+
+    def _secret_variables(self) -> list[str]:
+        return [flag.environment for flag in self.flags if flag.secret and flag.environment]
 
     def _take(self, values: Mapping[str, Value], origin: Origin) -> None:
         self.update(values)
