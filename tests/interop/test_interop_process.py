@@ -147,12 +147,13 @@ def test_twistd_runs_it_in_the_background(tmp_path: Path) -> None:
 def test_the_last_good_device_list_serves_while_the_api_is_away(tmp_path: Path) -> None:
     """After a restart without API, flow of a device that was known before is taken, and delivered when it is back."""
     flow_port = free_port_pair()
+    saved = tmp_path / "state" / "devices.json"
     with collector(tmp_path) as port:
         with kproxy(tmp_path, flow_port, port) as proxy:
             proxy.wait_until_ready(flow_port + 1)
             peers.settled_ledger(flow_port + 1, send_flows(flow_port, 1))
-        with kproxy(tmp_path, flow_port, port) as proxy:  # this start fetches, and saves, the list with the device
-            proxy.wait_until_ready(flow_port + 1)
+        with kproxy(tmp_path, flow_port, port):  # this start fetches, and saves, the list with the device
+            peers.wait_until(lambda: SOURCE in saved.read_text())
     with kproxy(tmp_path, flow_port, port) as proxy:
         proxy.wait_until_ready(flow_port + 1, "/admin/status")
         sent = send_flows(flow_port, 2)
