@@ -41,7 +41,8 @@ def hide(secrets: Collection[str], variables: Collection[str]) -> bool:
             os.close(memory)
     except (OSError, ValueError):
         return False
-    return True
+    # Whoever may not know where they are is told 0 (proc_pid_stat(5)).
+    return arguments > 0
 
 
 def in_arguments(shown: bytes, secrets: Collection[bytes]) -> Iterator[Span]:

@@ -19,10 +19,11 @@ LEAST_BYTES = 64 << 10
 MAX_KEPT_BYTES = 64 << 20
 """So much that nobody uses is kept for later."""
 
-TRIM_EACH = 16
-"""One in so many gives back what of its block it does not need: a large one would else have filled it for good."""
+TRIM_EACH = 17
+"""One in so many gives back what of its block it does not need: a large one would else have filled it for good. A
+prime: exporters take turns, and it must not always be the same one's."""
 
-DROP_EACH = 256
+DROP_EACH = 257
 """At one in so many, the free block of each size that waits longest goes: it was for a rush, or is soon made anew."""
 
 Joined = bytes | memoryview
