@@ -95,8 +95,8 @@ class DeviceIntake:
         size = 0
         for batch in inbox.take():
             size += sum(map(len, batch.datagrams))
-            blocks = self._walk(inbox.session, batch)
-            inbox.walked(len(batch.datagrams), blocks)
+            looks = self._walk(inbox.session, batch)
+            inbox.walked(len(batch.datagrams), looks)
         return size
 
     def take_released(self, session: ExporterSession, now: float) -> None:
@@ -140,13 +140,14 @@ class DeviceIntake:
             self.pipeline.ledger.drop(reason, session.templates.held.clear())
 
     def _walk(self, session: ExporterSession, batch: Batch) -> int:
-        """Walk a batch. :return: how many blocks of records were found in it."""
+        """Walk a batch. :return: how many things were looked at one by one: blocks of records, breaks in sequences."""
         now = batch.received_ns[-1] / 1e9
         templates, ledger = session.templates, self.pipeline.ledger
         ledger.datagrams_received += len(batch.datagrams)
         self.first_seen, self.last_seen = self.first_seen or now, now
         templates.begin(batch.port, now)
         book = session.sequences_of(batch.port)
+        breaks = book.breaks
         walks, problems = walk_all(batch.datagrams, templates, batch.received_ns, book, self.options, self.blocks)
         session.heard((found.flow_type for found in walks), len(batch.datagrams), now, batch.port)
         missing = False
@@ -162,7 +163,7 @@ class DeviceIntake:
         self.take_released(session, now)
         self._sequences(session, book, now)
         self._drop(session, problems)
-        return len(walks) + len(problems)
+        return len(walks) + len(problems) + book.breaks - breaks
 
     def _take_sflow(self, session: ExporterSession, found: Walk, told: SflowFound, now: float) -> None:
         """Take what sFlow datagrams hold besides flows; discarded packets may become flows of ``found``."""

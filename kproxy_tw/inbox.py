@@ -21,8 +21,8 @@ ALIKE_DATAGRAMS = 1024
 """The same of an exporter whose datagrams are alike. A walk costs nearly as much as some hundred of these."""
 
 ALIKE_EACH = 16
-"""They are alike while a walk finds at most one block of records in so many: some milliseconds' work together, where
-one by one they would hold the reactor for tens."""
+"""They are alike while a walk of so many meets one thing at most that is looked at by itself, a block of records or a
+break in a sequence: some milliseconds' work together, where one by one they would hold the reactor for tens."""
 
 TELLING = 64
 """Fewer than this say nothing about the others."""
@@ -89,10 +89,10 @@ class Inbox:
         self.most += INBOX_DATAGRAMS
         return False
 
-    def walked(self, datagrams: int, blocks: int) -> None:
-        """So many blocks of records were found in what was taken, and that says whether more may wait next time."""
+    def walked(self, datagrams: int, looks: int) -> None:
+        """So many things were looked at one by one in what was taken, and that says whether more may wait next time."""
         if datagrams >= TELLING:
-            self.alike = blocks * ALIKE_EACH <= datagrams
+            self.alike = looks * ALIKE_EACH <= datagrams
 
     def take(self) -> list[Batch]:
         """Everything that waits, in the order in which it came as far as that is possible; nothing waits then."""

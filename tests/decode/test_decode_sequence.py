@@ -305,6 +305,25 @@ def test_any_numbers_are_taken(packets: list[tuple[int, int, int]]) -> None:
             assert all(value >= 0 for value in row.values() if isinstance(value, int))
 
 
+@pytest.mark.parametrize(("version", "records", "step"), STEPS)
+def test_a_feed_that_comes_twice_is_taken_once(version: int, records: int, step: int) -> None:
+    """Each of 100 datagrams and its copy, in one batch: the copies are duplicates, and so many are breaks."""
+    session = Session(version)
+    session.send(*(500 + step * turn for turn in range(100) for _copy in range(2)), records=records)
+    assert (session.book.totals().received, session.lost(), session.restarts) == (100 * step, 0, 0)
+    assert session.figure("duplicates") == 100 * step
+    assert session.book.breaks == 100
+
+
+def test_breaks_of_samples_count() -> None:
+    """Ten datagrams of seven samples each, all of the same number; the one behind them goes on."""
+    book = SequenceBook()
+    book.sflow(sflow(range(10), [(place, 3, 9) for place in range(10) for _sample in range(7)]))
+    assert book.breaks == 69
+    book.sflow(sflow(range(10, 20), [(place, 3, 10 + place) for place in range(10)]))
+    assert book.breaks == 69
+
+
 def test_sequences_are_bounded() -> None:
     """The one that was silent longest makes room, and its losses stay in the total."""
     session = Session(9)

@@ -90,9 +90,13 @@ class SequenceTotals:
 
 
 class SequenceBook:
-    """All sequences of one session, bounded."""
+    """All sequences of one session, bounded.
+
+    :ivar breaks: how often a datagram was looked at by itself, because its number did not follow the last one.
+    """
 
     def __init__(self, limit: int = MAX_STREAMS) -> None:
+        self.breaks = 0
         self._limit = limit
         self._streams: OrderedDict[Key, SequenceStream] = OrderedDict()
         self._folded = SequenceTotals()
@@ -198,9 +202,16 @@ class SequenceBook:
 
     def _take(self, key: Key, arrivals: Arrivals) -> None:
         stream = self._stream(key)
-        if stream.take(arrivals) and len(self._restarted) < MAX_RESTARTS:
+        if self._into(stream, arrivals) and len(self._restarted) < MAX_RESTARTS:
             self._restarted.append(Restarted(stream.flow_type, stream.label))
         self._waiting |= stream.waiting
+
+    def _into(self, stream: SequenceStream, arrivals: Arrivals) -> int:
+        """Let a sequence take them. :return: how often the exporter began anew among them."""
+        before = stream.breaks
+        restarts = stream.take(arrivals)
+        self.breaks += stream.breaks - before
+        return restarts
 
     def _stream(self, key: Key) -> SequenceStream:
         stream = self._streams.get(key)
@@ -237,7 +248,7 @@ class SequenceBook:
             ones = np.ones(behind - first, np.int64)
             arrivals = Arrivals(numbers[first:behind], ones, 0 * ones, told.uptimes[some], told.received_ns[some])
             if breaks[last] - breaks[first] < MANY_BREAKS or not stream.skim(arrivals):
-                stream.take(arrivals)
+                self._into(stream, arrivals)
             self._waiting |= stream.waiting
 
 

@@ -8,9 +8,10 @@ on another way of counting are believed, and what looked like a loss until then 
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import starmap
+from typing import NamedTuple
 
 import attrs
 import numpy as np
@@ -40,6 +41,10 @@ MAX_JUMP = 1 << 24
 MAX_AWAY_JUMP = 1 << 28
 """The same for the first numbers after a restart of our own: much may have been sent meanwhile."""
 
+RUNS_AT_ONCE = 32
+"""Runs of numbers without a break that are read out of arrays in one step: one by one it takes twice as long, and all
+in one step would be done anew each time that the way of counting changes."""
+
 VOTES = 3
 """Transitions that have to agree on another way of counting before it is believed."""
 
@@ -62,8 +67,14 @@ def distance(later: int, earlier: int) -> int:
     return (later - earlier + HALF) % MODULUS - HALF
 
 
-Datagram = tuple[int, int, int]
-"""Sequence number, flow records, option records."""
+class Datagram(NamedTuple):
+    """One of :class:`Arrivals`."""
+
+    number: int
+    flows: int
+    options: int
+    clock: int
+    received_ns: int
 
 
 @attrs.frozen(eq=False)
@@ -101,9 +112,10 @@ class Arrivals:
             return self.numbers
         return np.where(self.flows < 0, self.numbers, (self.numbers - self.flows) % MODULUS)
 
-    def one(self, index: int) -> Datagram:
-        """Number, flows and options of one of them."""
-        return int(self.numbers[index]), int(self.flows[index]), int(self.options[index])
+    def at(self, positions: Integers) -> Iterator[Datagram]:
+        """Some of them."""
+        columns = (self.numbers, self.flows, self.options, self.clock, self.received_ns)
+        return starmap(Datagram, np.stack([column[positions] for column in columns], axis=1).tolist())
 
 
 @attrs.define
@@ -114,15 +126,40 @@ class _Missing:
     doubtful: bool
 
 
-@attrs.frozen(slots=True)
-class _Run:
-    """Datagrams without a break between them; ``units`` is ``None`` when nobody knows their number."""
+class _Run(NamedTuple):
+    """Datagrams without a break between them.
 
-    first: int
-    units: int | None
+    :ivar position: of the first datagram among the arrivals.
+    :ivar first: number of the first unit.
+    :ivar following: the number behind the last one.
+    :ivar units: how many they are; ``None`` when nobody knows, and what follows neither.
+    :ivar head, tail: the first datagram and the last one.
+    """
+
+    position: int
     datagrams: int
-    clock: int
-    received_ns: int
+    first: int
+    following: int
+    units: int | None
+    head: Datagram
+    tail: Datagram
+
+
+def _runs(arrivals: Arrivals, counted: str) -> Iterator[_Run]:
+    """The arrivals as runs. :param counted: what the exporter counts."""
+    steps, firsts = arrivals.steps(counted), arrivals.firsts(counted)
+    following, behind = (firsts + steps) % MODULUS, np.cumsum(steps)
+    known = (arrivals.flows >= 0) | (counted == PACKETS)
+    breaks = np.flatnonzero((firsts[1:] != following[:-1]) | ~known[:-1]) + 1
+    heads, tails = np.append(0, breaks), np.append(breaks, len(steps)) - 1
+    for start in range(0, len(heads), RUNS_AT_ONCE):
+        head, tail = heads[start : start + RUNS_AT_ONCE], tails[start : start + RUNS_AT_ONCE]
+        units = behind[tail] - behind[head] + steps[head]
+        columns = (head, tail - head + 1, firsts[head], following[tail], units, known[tail])
+        numbers = np.stack(columns, axis=1).tolist()
+        for row, first, last in zip(numbers, arrivals.at(head), arrivals.at(tail), strict=True):
+            position, datagrams, number, after, count, is_known = row
+            yield _Run(position, datagrams, number, after, count if is_known else None, first, last)
 
 
 @attrs.define(eq=False)
@@ -137,6 +174,7 @@ class SequenceStream:
     :ivar late: units that came out of order, in time.
     :ivar duplicates: units that came again (or much too late, and are in ``lost``).
     :ivar restarts: how often the exporter began anew.
+    :ivar breaks: how often a datagram was looked at by itself, because its number did not follow the last one.
     :ivar lost_while_away: units sent between the last save of a predecessor's state and our first datagram; not in
         ``lost``: after a crash, some of them may have come.
     """
@@ -149,6 +187,7 @@ class SequenceStream:
     late: int = 0
     duplicates: int = 0
     restarts: int = 0
+    breaks: int = 0
     lost_while_away: int = 0
     _expected: int | None = None
     _clock: int = 0
@@ -207,7 +246,7 @@ class SequenceStream:
         if self._missing:
             self.settle(int(arrivals.received_ns[0]))
         while len(arrivals.numbers):
-            arrivals = arrivals.since(self._take(arrivals, arrivals.steps(self.counted)))
+            arrivals = arrivals.since(self._take(arrivals))
         return self.restarts - restarts
 
     def settle(self, now_ns: int) -> None:
@@ -235,31 +274,20 @@ class SequenceStream:
         self._expected, self._clock, self._away = expected % MODULUS, clock % MODULUS, True
         self.counted = str(counted)
 
-    def _take(self, arrivals: Arrivals, steps: Integers) -> int:
-        """Take runs, which have no break in them, until the way of counting changes. :return: datagrams taken."""
-        known = (arrivals.flows >= 0) | (self.counted == PACKETS)
-        firsts, received_ns = arrivals.firsts(self.counted), arrivals.received_ns
-        following = (firsts + steps) % MODULUS
-        breaks = np.flatnonzero((firsts[1:] != following[:-1]) | ~known[:-1]) + 1
-        bounds = [0, *breaks.tolist(), len(steps)]
-        for first, behind in itertools.pairwise(bounds):
-            last = behind - 1
-            counted, doubtful = self.counted, self._vote(arrivals.one(first))
+    def _take(self, arrivals: Arrivals) -> int:
+        """Take runs until the way of counting changes. :return: datagrams taken."""
+        counted = self.counted
+        for run in _runs(arrivals, counted):
+            self.breaks += run.position > 0
+            doubtful = self._vote(run.head)
             if self.counted != counted:
                 self._expected = None
-                return first
-            run = _Run(
-                int(firsts[first]),
-                int(steps[first:behind].sum()) if known[last] else None,
-                behind - first,
-                int(arrivals.clock[first]),
-                int(received_ns[first]),
-            )
+                return run.position
             if self._run(run, doubtful=doubtful):
-                self._clock, self._last = int(arrivals.clock[last]), arrivals.one(last)
-                self._expected = int(following[last]) if known[last] else None
-        self.settle(int(received_ns[-1]))
-        return len(steps)
+                self._clock, self._last = run.tail.clock, run.tail
+                self._expected = None if run.units is None else run.following
+        self.settle(int(arrivals.received_ns[-1]))
+        return len(arrivals.numbers)
 
     def _run(self, run: _Run, *, doubtful: bool) -> bool:
         """Take numbers without a break.
@@ -285,13 +313,13 @@ class SequenceStream:
 
     def _ahead(self, ahead: int, run: _Run, *, doubtful: bool) -> None:
         """Numbers were skipped: they are missing, or the exporter began anew."""
-        if ahead > (MAX_AWAY_JUMP if self._away else MAX_JUMP) or self._went_back(run.clock):
+        if ahead > (MAX_AWAY_JUMP if self._away else MAX_JUMP) or self._went_back(run.head.clock):
             self._begin_anew()
             return
         if self._away:
             self.lost_while_away += ahead
             return
-        self._missing.append(_Missing(self._expected or 0, ahead, run.received_ns, doubtful))
+        self._missing.append(_Missing(self._expected or 0, ahead, run.head.received_ns, doubtful))
         if len(self._missing) > MAX_MISSING:
             self.lost += self._missing.pop(0).count
 
@@ -304,7 +332,7 @@ class SequenceStream:
             self.received += found
             return True
         oldest = self._recent[0] if self._recent else self._expected or 0
-        if self._began_anew(run.clock) or distance(run.first, oldest) < -RECENT * max(1, units):
+        if self._began_anew(run.head.clock) or distance(run.first, oldest) < -RECENT * max(1, units):
             self._begin_anew()
             return False
         self.duplicates += units
@@ -343,11 +371,11 @@ class SequenceStream:
         :return: whether the step is right for another way, and wrong for the present one.
         """
         candidates = LEARNS.get(self.flow_type)
-        if not candidates or self._last is None or min(self._last[1], here[1]) < 0:
+        if not candidates or self._last is None or min(self._last.flows, here.flows) < 0:
             return False
-        number, flows, options = self._last
-        step = distance(here[0], number)
-        ways = {RECORDS: flows + options, FLOWS: flows, PACKETS: 1, FLOWS_AFTER: here[1]}
+        last = self._last
+        step = distance(here.number, last.number)
+        ways = {RECORDS: last.flows + last.options, FLOWS: last.flows, PACKETS: 1, FLOWS_AFTER: here.flows}
         if step == ways[self.counted]:
             self._votes = {way: votes for way, votes in self._votes.items() if ways[way] == step}
             return False
