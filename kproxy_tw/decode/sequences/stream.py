@@ -41,9 +41,9 @@ MAX_JUMP = 1 << 24
 MAX_AWAY_JUMP = 1 << 28
 """The same for the first numbers after a restart of our own: much may have been sent meanwhile."""
 
-RUNS_AT_ONCE = 32
-"""Runs of numbers without a break that are read out of arrays in one step: one by one it takes twice as long, and all
-in one step would be done anew each time that the way of counting changes."""
+FIRST_RUNS, MOST_RUNS = 4, 32
+"""Runs of numbers without a break that are read out of arrays in one step, in the first one and at most: one by one it
+takes a third longer, and many would be in vain where the way of counting changes soon."""
 
 VOTES = 3
 """Transitions that have to agree on another way of counting before it is believed."""
@@ -152,8 +152,10 @@ def _runs(arrivals: Arrivals, counted: str) -> Iterator[_Run]:
     known = (arrivals.flows >= 0) | (counted == PACKETS)
     breaks = np.flatnonzero((firsts[1:] != following[:-1]) | ~known[:-1]) + 1
     heads, tails = np.append(0, breaks), np.append(breaks, len(steps)) - 1
-    for start in range(0, len(heads), RUNS_AT_ONCE):
-        head, tail = heads[start : start + RUNS_AT_ONCE], tails[start : start + RUNS_AT_ONCE]
+    start, stop = 0, FIRST_RUNS
+    while start < len(heads):
+        head, tail = heads[start:stop], tails[start:stop]
+        start, stop = stop, stop + min(stop, MOST_RUNS)
         units = behind[tail] - behind[head] + steps[head]
         columns = (head, tail - head + 1, firsts[head], following[tail], units, known[tail])
         numbers = np.stack(columns, axis=1).tolist()
