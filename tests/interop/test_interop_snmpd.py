@@ -146,14 +146,32 @@ async def test_what_is_wrong_is_said(snmpd: Snmpd) -> None:
     assert "at security level authNoPriv; it may let it with more protection" in text
 
 
+def fate_of_a_datagram(address: str, port: int) -> ErrorKind:
+    """What this machine's network says of one to an address where nobody is; networks differ in that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(1.0)
+        try:
+            sender.connect((address, port))
+            sender.send(b"?")
+            sender.recv(1)
+        except ConnectionRefusedError:
+            return ErrorKind.REFUSED
+        except TimeoutError:
+            return ErrorKind.NO_ANSWER
+        except OSError:
+            return ErrorKind.NO_ROUTE
+    raise AssertionError(f"{address} answers")
+
+
 @pytest_twisted.ensureDeferred
 async def test_nobody_there() -> None:
-    """A port where nothing listens, a network that there is no way to, a source address that is not ours."""
+    """A port where nothing listens, a source address that is not ours, an address that nobody can have (RFC 1112)."""
     closed = target(free_port(socket.SOCK_DGRAM), timeout_seconds=0.2)
+    nobodys = "240.0.0.1"
     for asked, kind in (
         (closed, ErrorKind.REFUSED),
-        (attrs.evolve(closed, source_address="192.0.2.77"), ErrorKind.NO_ROUTE),
-        (attrs.evolve(closed, address="240.0.0.1"), ErrorKind.NO_ROUTE),
+        (attrs.evolve(closed, source_address="203.0.113.77"), ErrorKind.NO_ROUTE),
+        (attrs.evolve(closed, address=nobodys), fate_of_a_datagram(nobodys, closed.port)),
     ):
         reading = await poll(DevicePoller(asked, Agents("", {}), lambda: None))
         assert reading.error is not None
