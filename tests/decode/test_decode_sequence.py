@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kproxy_tw.decode.dispatch import walk_all
-from kproxy_tw.decode.sequences.book import SequenceBook
+from kproxy_tw.decode.sequences.book import MOST_BREAKS, SequenceBook
 from kproxy_tw.decode.sequences.stream import FLOWS_AFTER, REORDER_NS, VOTES
 from kproxy_tw.decode.sflow.sequence import SflowSequences
 from kproxy_tw.decode.templates.cache import TemplateCache
@@ -322,6 +322,22 @@ def test_breaks_of_samples_count() -> None:
     assert book.breaks == 69
     book.sflow(sflow(range(10, 20), [(place, 3, 10 + place) for place in range(10)]))
     assert book.breaks == 69
+
+
+def test_samples_whose_numbers_say_nothing_are_only_counted() -> None:
+    """More copies of a number than are looked at one by one: they are neither losses nor duplicates, another source's
+    are, and the one behind them goes on. That they were too many is counted."""
+    book = SequenceBook()
+    copies = [(0, 3, 9)] * (MOST_BREAKS + 2) + [(0, 4, 20)] * 5
+    book.sflow(sflow([1], copies))
+    figures = {row["label"]: row for row in book.describe() if row["flow_type"] == "sflow_samples"}
+    many, few = (figures[label] for label in sorted(figures))
+    assert (many["received"], many["lost"], many["duplicates"]) == (MOST_BREAKS + 2, 0, 0)
+    assert (few["received"], few["lost"], few["duplicates"]) == (1, 0, 4)
+    assert book.breaks == MOST_BREAKS + 1 + 4
+    book.sflow(sflow([2], [(0, 3, 10)]))
+    assert book.breaks == MOST_BREAKS + 1 + 4
+    assert many["restarts"] == 0
 
 
 def test_sequences_are_bounded() -> None:

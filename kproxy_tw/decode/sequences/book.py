@@ -32,6 +32,10 @@ MAX_AGE_SECONDS = 6 * 3600
 MANY_BREAKS = 16
 """From so many gaps of one data source in a batch on they are counted in one step."""
 
+MOST_BREAKS = 1024
+"""Gaps in the samples' numbers of a batch that are looked at one by one, some milliseconds' work: a datagram can hold
+hundreds of samples. Of sources with more, it is only counted what came."""
+
 MAX_RESTARTS = 16
 """New beginnings that wait to be told."""
 
@@ -236,6 +240,7 @@ class SequenceBook:
         edges = [0, *(np.flatnonzero(apart) + 1).tolist(), len(order)]
         following = (numbers + 1) % MODULUS
         breaks = np.concatenate([[0], np.cumsum(numbers[1:] != following[:-1])])
+        left = MOST_BREAKS
         for first, behind in itertools.pairwise(edges):
             agent, last = int(agents[first]), behind - 1
             source = int(classes[first]) << 32 | int(sources[first])
@@ -247,8 +252,15 @@ class SequenceBook:
                 continue
             ones = np.ones(behind - first, np.int64)
             arrivals = Arrivals(numbers[first:behind], ones, 0 * ones, told.uptimes[some], told.received_ns[some])
-            if breaks[last] - breaks[first] < MANY_BREAKS or not stream.skim(arrivals):
+            found = int(breaks[last] - breaks[first])
+            if found >= MANY_BREAKS and stream.skim(arrivals):
+                pass
+            elif found > left:
+                stream.pass_over(arrivals)
+                self.breaks += found
+            else:
                 self._into(stream, arrivals)
+                left -= found
             self._waiting |= stream.waiting
 
 

@@ -242,6 +242,12 @@ class SequenceStream:
         self.settle(int(arrivals.received_ns[-1]))
         return True
 
+    def pass_over(self, arrivals: Arrivals) -> None:
+        """Take single units whose numbers follow each other so seldom that they say nothing about what is missing."""
+        self._expected, self._clock = (int(arrivals.numbers[-1]) + 1) % MODULUS, int(arrivals.clock[-1])
+        self._last, self._away = None, False
+        self.received += len(arrivals.numbers)
+
     def take(self, arrivals: Arrivals) -> int:
         """Take datagrams in. :return: how often the exporter began anew among them."""
         restarts = self.restarts
