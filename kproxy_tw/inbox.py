@@ -24,6 +24,9 @@ ALIKE_EACH = 16
 """They are alike while a walk of so many meets one thing at most that is looked at by itself, a block of records or a
 break in a sequence: some milliseconds' work together, where one by one they would hold the reactor for tens."""
 
+PLACE_BYTES = 2048
+"""A datagram of several times this size takes the places of so many: it may hold hundreds of samples, or records."""
+
 TELLING = 64
 """Fewer than this say nothing about the others."""
 
@@ -55,6 +58,7 @@ class Inbox:
     :ivar runs: where in ``datagrams`` those of another port begin, and which port that is.
     :ivar received_ns: when each datagram came in, nanoseconds since 1970.
     :ivar most: when so many datagrams wait, :meth:`is_full` is to be asked.
+    :ivar raised: how often ``most`` became larger since the last walk.
     :ivar alike: those that were walked last were alike.
     """
 
@@ -65,6 +69,7 @@ class Inbox:
     datagrams: list[bytes] = attrs.field(factory=list)
     received_ns: list[int] = attrs.field(factory=list)
     most: int = INBOX_DATAGRAMS
+    raised: int = 0
     alike: bool = False
 
     def put(self, data: bytes, port: int, received_ns: int) -> None:
@@ -73,6 +78,12 @@ class Inbox:
             self.turn_to(port)
         self.datagrams.append(data)
         self.received_ns.append(received_ns)
+        if len(data) > PLACE_BYTES:
+            self.has_long(len(data))
+
+    def has_long(self, size: int) -> None:
+        """A long datagram waits: fewer others may."""
+        self.most -= size // PLACE_BYTES - 1
 
     def turn_to(self, port: int) -> None:
         """The next datagrams are from another port."""
@@ -81,12 +92,13 @@ class Inbox:
 
     def is_full(self) -> bool:
         """Whether no more than ``most`` may wait; if they may, ``most`` becomes larger."""
-        if not self.alike or self.most >= ALIKE_DATAGRAMS:
+        if not self.alike or self.raised >= ALIKE_DATAGRAMS // INBOX_DATAGRAMS - 1:
             return True
         first = random.randrange(LOOK_EACH) - INBOX_DATAGRAMS  # noqa: S311, no secret
         if not look_alike(self.datagrams[first::LOOK_EACH]):
             return True
         self.most += INBOX_DATAGRAMS
+        self.raised += 1
         return False
 
     def walked(self, datagrams: int, looks: int) -> None:
@@ -98,7 +110,8 @@ class Inbox:
         """Everything that waits, in the order in which it came as far as that is possible; nothing waits then."""
         whole = Batch(self.port, self.datagrams, self.received_ns)
         runs, self.runs = self.runs, [(0, self.port)]
-        self.datagrams, self.received_ns, self.most = [], [], INBOX_DATAGRAMS
+        self.datagrams, self.received_ns = [], []
+        self.most, self.raised = INBOX_DATAGRAMS, 0
         if not whole.datagrams:
             return []
         if len(runs) == 1:

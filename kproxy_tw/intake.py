@@ -29,7 +29,7 @@ from kproxy_tw.devices.registry import Changes, Registry
 from kproxy_tw.devices.session import ExporterSession
 from kproxy_tw.devices.sources import Sources, Verdict
 from kproxy_tw.errors import MalformedInput
-from kproxy_tw.inbox import Inbox
+from kproxy_tw.inbox import PLACE_BYTES, Inbox
 from kproxy_tw.ledger import Ledger, RetiredLedgers
 from kproxy_tw.pipeline import DevicePipeline
 from kproxy_tw.sample.overrides.rules import RateOverrides
@@ -183,7 +183,10 @@ class Intake:
                 waiting = inbox.datagrams
                 waiting.append(data)
                 inbox.received_ns.append(received_ns)
-                size += len(data)
+                length = len(data)
+                size += length
+                if length > PLACE_BYTES:
+                    inbox.has_long(length)
                 if len(waiting) >= inbox.most and inbox.is_full():
                     size -= inbox.device.walk(inbox)
         finally:

@@ -8,7 +8,7 @@ import pytest
 
 from kproxy_tw.decode.templates.cache import TemplateCache
 from kproxy_tw.devices.session import ExporterSession
-from kproxy_tw.inbox import ALIKE_DATAGRAMS, INBOX_DATAGRAMS, MAX_RUNS, TELLING, Inbox
+from kproxy_tw.inbox import ALIKE_DATAGRAMS, INBOX_DATAGRAMS, MAX_RUNS, PLACE_BYTES, TELLING, Inbox
 from kproxy_tw.intake import Intake
 from tests.decode.netflow_bytes import a_set, ipfix
 from tests.decode.netflow_bytes import v9 as netflow9
@@ -117,6 +117,18 @@ def test_without_templates_they_are_alike_whatever_their_size() -> None:
     """As NetFlow v5's are, whose last one is shorter, or sFlow's, which are all of different sizes."""
     inbox = walked_alike(TELLING)
     assert put_until_full(inbox, [v5(1) + bytes(number % 100) for number in range(2000)]) == ALIKE_DATAGRAMS
+
+
+@pytest.mark.parametrize(("places", "few", "many"), [(1, 256, 1024), (4, 64, 256), (24, 11, 43)])
+def test_a_long_datagram_takes_the_places_of_several(places: int, few: int, many: int) -> None:
+    """256 places, or 1,024 of an exporter whose datagrams are alike."""
+    long = [v5(1).ljust(places * PLACE_BYTES, b"\0")] * 2000
+    inbox = walked_alike(TELLING - 1)
+    assert put_until_full(inbox, long) == few
+    inbox = walked_alike(TELLING)
+    assert put_until_full(inbox, long) == many
+    inbox.take()
+    assert put_until_full(inbox, long) == many
 
 
 def test_only_a_walk_tells_that_they_are_alike() -> None:

@@ -138,6 +138,16 @@ def test_a_feed_that_comes_twice_is_walked_as_before() -> None:
     assert bench.ledger().sequence_seen == 2 * INBOX_DATAGRAMS
 
 
+def test_long_datagrams_wait_in_small_numbers() -> None:
+    """Nine of 65,000 bytes take all 256 places."""
+    bench = Bench(EDGE)
+    walked = []
+    for _datagram in range(9):
+        bench.datagram(v5(1).ljust(65_000, b"\0"), "192.0.2.1", 50000)
+        walked.append(bench.ledger().records_received)
+    assert walked == [0, 0, 0, 0, 0, 0, 0, 0, 9]
+
+
 def test_what_waits_is_bounded_in_bytes_over_all_exporters() -> None:
     """Large datagrams of many sources are walked as they come once 32 MiB wait; all are walked at the tick."""
     addresses = [f"198.51.100.{number}" for number in range(1, 251)]

@@ -325,19 +325,17 @@ def test_breaks_of_samples_count() -> None:
 
 
 def test_samples_whose_numbers_say_nothing_are_only_counted() -> None:
-    """More copies of a number than are looked at one by one: they are neither losses nor duplicates, another source's
-    are, and the one behind them goes on. That they were too many is counted."""
+    """Copies of a number: too many of one source, a few of the next, and of a third more than can be looked at then."""
     book = SequenceBook()
-    copies = [(0, 3, 9)] * (MOST_BREAKS + 2) + [(0, 4, 20)] * 5
-    book.sflow(sflow([1], copies))
-    figures = {row["label"]: row for row in book.describe() if row["flow_type"] == "sflow_samples"}
-    many, few = (figures[label] for label in sorted(figures))
-    assert (many["received"], many["lost"], many["duplicates"]) == (MOST_BREAKS + 2, 0, 0)
-    assert (few["received"], few["lost"], few["duplicates"]) == (1, 0, 4)
-    assert book.breaks == MOST_BREAKS + 1 + 4
-    book.sflow(sflow([2], [(0, 3, 10)]))
-    assert book.breaks == MOST_BREAKS + 1 + 4
-    assert many["restarts"] == 0
+    counts = {3: MOST_BREAKS + 2, 4: 5, 5: MOST_BREAKS - 2}
+    book.sflow(sflow([1], [(0, source, 9) for source, count in counts.items() for _copy in range(count)]))
+    rows = sorted((str(row["label"]), row) for row in book.describe() if row["flow_type"] == "sflow_samples")
+    found = [(row["received"], row["duplicates"], row["lost"], row["restarts"]) for _label, row in rows]
+    assert found == [(MOST_BREAKS + 2, 0, 0, 0), (1, 4, 0, 0), (MOST_BREAKS - 2, 0, 0, 0)]
+    breaks = sum(counts.values()) - 3
+    assert book.breaks == breaks
+    book.sflow(sflow([2], [(0, source, 10) for source in counts]))
+    assert book.breaks == breaks
 
 
 def test_sequences_are_bounded() -> None:
